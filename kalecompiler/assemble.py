@@ -1,0 +1,227 @@
+"""Assemble: what was read and connected -> the `Pipeline`, each step with its code, ports, packages and settings."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from kalecompiler import library, names, pieces, ports, requirements, results
+from kalecompiler.dataflow import Connected, Dataflow, Piece
+from kalecompiler.diagnostics import Diagnostic
+from kalecompiler.facts import Site, Status
+from kalecompiler.ipython import Translation
+from kalecompiler.model import (
+    Annotation,
+    Artifact,
+    Code,
+    CodeKind,
+    Guard,
+    Location,
+    Metric,
+    Notebook,
+    Output,
+    Parameter,
+    Pipeline,
+    Role,
+    Step,
+    StepSettings,
+)
+from kalecompiler.preamble import Item, Preamble
+from kalecompiler.settings import Settings
+from kalecompiler.stepgraph import task_name
+
+_SCHEMAS = {library.PANDAS: "system.Dataset", library.ESTIMATOR: "system.Model"}
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A live cell: what its tags make of it, its code as plain Python, and the tree of that."""
+
+    annotation: Annotation
+    translation: Translation
+    tree: ast.Module
+
+    def piece(self) -> Piece:
+        return Piece(tuple(self.tree.body), tuple(sorted(self.translation.soft)))
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A notebook as the analysis reads it."""
+
+    book: Notebook
+    settings: Settings
+    parts: Sequence[Part]
+    steps: Mapping[str, Sequence[Part]]
+    parameters: tuple[Parameter, ...]
+    metrics: tuple[results.Result, ...]
+
+    @property
+    def shared(self) -> list[Part]:
+        """The imports cells, then the functions cells: they run first, in this order."""
+        return [p for role in (Role.IMPORTS, Role.FUNCTIONS) for p in self.parts if p.annotation.role is role]
+
+    def shared_statements(self) -> list[list[ast.stmt]]:
+        return [p.tree.body for p in self.shared]
+
+    def bound(self, parts: Sequence[Part]) -> frozenset[str]:
+        """The names that the text of these cells binds."""
+        return names.bound_names(s for p in parts for s in p.tree.body)
+
+    def shown_metrics(self) -> dict[str, list[results.Result]]:
+        """The metrics of each step that shows any."""
+        order = list(self.steps)
+        binds = [self.bound(parts) for parts in self.steps.values()]
+        reads = [_mentioned(parts) for parts in self.steps.values()]
+        shown: dict[str, list[results.Result]] = {}
+        for result in self.metrics if order else ():
+            shown.setdefault(order[results.home(result, binds, reads)], []).append(result)
+        return shown
+
+    def metric_piece(self, metrics: Sequence[results.Result]) -> Piece:
+        """The end of a step that shows metrics: it reads their variables."""
+        return Piece(tuple(_statement(m) for m in metrics))
+
+    def locate(self, step: str, site: Site) -> Location:
+        """The place in the notebook of a site in a step; metrics stand after the step's cells."""
+        parts = self.steps[step]
+        if site.piece < len(parts):
+            return self.book.at(parts[site.piece].annotation.cell, site.line, site.column, site.end)
+        metrics = self.shown_metrics().get(step, [])
+        cell = metrics[0].cell if metrics else parts[-1].annotation.cell
+        return self.book.at(cell, site.line, site.column, site.end)
+
+
+def _statement(metric: results.Result) -> ast.stmt:
+    if metric.expression is not None:
+        return metric.node
+    node = metric.node
+    place = {"lineno": node.lineno, "col_offset": node.col_offset, "end_lineno": node.end_lineno}
+    name = ast.Name(metric.name, ast.Load(), **place, end_col_offset=node.end_col_offset)
+    return ast.Expr(name, **place, end_col_offset=node.end_col_offset)
+
+
+def _mentioned(parts: Sequence[Part]) -> frozenset[str]:
+    return frozenset(n.id for p in parts for n in ast.walk(p.tree) if isinstance(n, ast.Name))
+
+
+def pipeline(
+    reading: Reading, shared: Preamble, flow: Dataflow, settings: Mapping[str, StepSettings]
+) -> tuple[Pipeline, list[Diagnostic]]:
+    """The pipeline, and what its packages gave cause to say."""
+    connected = {c.name: c for c in flow.steps}
+    shown = reading.shown_metrics()
+    order = {p.name: i for i, p in enumerate(reading.parameters)}
+    code = {c.name: tuple(_code(reading, shared, c, shown.get(c.name, ()))) for c in flow.steps}
+    wanted = requirements.of_steps(reading, flow, code)
+    sources = {c.name: _ports(c) for c in flow.steps}
+    steps = []
+    for c in flow.steps:
+        metrics = shown.get(c.name, [])
+        inputs, outputs = sources[c.name]
+        taken = [*c.parameters, *inputs.values(), *outputs.values()]
+        steps.append(
+            Step(
+                name=c.name,
+                task=task_name(c.name),
+                after=c.after,
+                inputs=tuple(
+                    Artifact(k.variable, k.producer, inputs[k.variable, k.producer], sources[k.producer][1][k.variable], k.early)
+                    for k in c.inputs
+                ),
+                outputs=tuple(_output(reading, connected, c, v, port) for v, port in outputs.items()),
+                parameters=tuple(sorted(c.parameters, key=order.__getitem__)),
+                definitions=tuple(sorted({d.definition.name for d in c.carried})),
+                code=code[c.name],
+                metrics=tuple(Metric(m.name, m.name) for m in metrics),
+                metrics_port=ports.assign([("metrics", "shown")], taken)[0],
+                guards=tuple(Guard(v, reading.locate(c.name, c.summary.changes[v].site)) for v in c.guards),
+                packages=wanted.packages[c.name],
+                files=wanted.files[c.name],
+                cells=tuple(p.annotation.cell.number for p in reading.steps[c.name]),
+                settings=settings.get(c.name, StepSettings()),
+                origin=reading.book.at(reading.steps[c.name][0].annotation.cell),
+            )
+        )
+    config = reading.settings
+    whole = Pipeline(
+        name=config.pipeline_name,
+        notebook=reading.book.name,
+        steps=tuple(steps),
+        parameters=reading.parameters,
+        description=config.description,
+        index_url=config.index_url,
+        trusted_hosts=config.trusted_hosts,
+    )
+    return whole, wanted.findings
+
+
+def _ports(c: Connected) -> tuple[dict[tuple[str, str], str], dict[str, str]]:
+    """The ports of a step's inputs, by variable and producer, and of its outputs, by variable."""
+    out = ports.assign([(v, "out") for v in c.outputs], c.parameters)
+    keys = [(k.variable, k.producer) for k in c.inputs]
+    into = ports.assign([(v, "in") for v, _ in keys], [*c.parameters, *out])
+    return dict(zip(keys, into, strict=True)), dict(zip(c.outputs, out, strict=True))
+
+
+def _output(reading: Reading, connected: Mapping[str, Connected], c: Connected, variable: str, port: str) -> Output:
+    binding, change = c.summary.binds.get(variable), c.summary.changes.get(variable)
+    certain = binding is not None and binding.status is Status.BOUND
+    schema = _SCHEMAS.get(binding.known.type or "", "system.Artifact") if binding and certain else "system.Artifact"
+    site = binding.site if binding is not None else change.site if change is not None else None
+    consumers = sorted(n for n, o in connected.items() for k in o.inputs if (k.variable, k.producer) == (variable, c.name))
+    return Output(
+        variable=variable,
+        port=port,
+        schema=schema,
+        may_be_absent=variable in c.absent,
+        consumers=tuple(dict.fromkeys(consumers)),
+        origin=reading.locate(c.name, site) if site is not None else None,
+    )
+
+
+def _code(
+    reading: Reading, shared: Preamble, c: Connected, metrics: Sequence[results.Result]
+) -> Iterator[Code]:
+    """All code of a step, in the order in which it runs."""
+    book = reading.book
+    yield from _shared_code(reading, [shared.items[i] for i in c.preamble])
+    sources = {
+        (step, i): (p.translation.source, book.at(p.annotation.cell))
+        for step, parts in reading.steps.items()
+        for i, p in enumerate(parts)
+    }
+    yield from pieces.carried_code(book.name, c.carried, sources)
+    for number, part in enumerate(reading.steps[c.name], 1):
+        cell = part.annotation.cell
+        yield Code(f"{book.name} {c.name}[{number}]", CodeKind.CELL, part.translation.source, cell.id, book.at(cell, 1))
+    computed = [m for m in metrics if m.expression is not None]
+    if computed:
+        text = "\n".join(ast.unparse(m.node) for m in computed)
+        yield Code(f"{book.name} pipeline-metrics", CodeKind.METRICS, text, None, book.at(computed[0].cell, 1))
+
+
+def _shared_code(reading: Reading, items: Sequence[Item]) -> Iterator[Code]:
+    """The statements that a step takes from the imports and functions cells: imports together, others one by one."""
+    used: dict[str, int] = {}
+    lines: list[str] = []
+    first: Location | None = None
+    for item in items:
+        part = reading.shared[item.piece]
+        text = pieces.statement_text(part.translation.source, item.statement)
+        where = pieces.at_line(reading.book.at(part.annotation.cell), item.statement.lineno, part.translation.source)
+        if part.annotation.role is Role.IMPORTS:
+            lines.append(text)
+            first = first or where
+            continue
+        if lines:
+            yield Code(f"{reading.book.name} imports", CodeKind.IMPORTS, "\n".join(lines), None, first)
+            lines = []
+        bound = sorted(item.summary.binds)
+        name = f"{reading.book.name} functions" + (f".{bound[0]}" if bound else "")
+        used[name] = used.get(name, 0) + 1
+        name += f"#{used[name]}" if used[name] > 1 else ""
+        yield Code(name, CodeKind.FUNCTIONS, text, None, where)
+    if lines:
+        yield Code(f"{reading.book.name} imports", CodeKind.IMPORTS, "\n".join(lines), None, first)

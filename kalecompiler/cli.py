@@ -1,0 +1,299 @@
+"""The command line: arguments -> one command -> exit status. What the commands do is in `commands`.
+
+Exit status: 0 fine (warnings too, unless --strict), 1 the notebook or the run is wrong, 2 the call, the configuration
+or an unreadable path, 70 a bug of kalecompiler, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import click
+
+from kalecompiler import commands, console
+from kalecompiler.diagnostics import KalecError, NotebookError, UsageError
+from kalecompiler.suggest import did_you_mean
+
+BUG = 70
+INTERRUPTED = 130
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class Commands(click.Group):
+    """A group that says what an unknown command was probably meant to be, and never lets output get lost unseen."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if self.get_command(ctx, name) is None and not name.startswith("-"):
+            raise click.UsageError(": ".join(filter(None, [f"there is no command {name!r}", self._hint(name)])), ctx)
+        return super().resolve_command(ctx, args)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)  # in the order in which one needs them
+
+    def _hint(self, name: str) -> str | None:
+        if name.endswith(".ipynb"):
+            return f"say what to do with the notebook, as in kalec check {name}"
+        return did_you_mean(name, self.commands)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        status = super().invoke(ctx)
+        sys.stdout.flush()  # so that a closed pipe is met here, where click handles it
+        return status
+
+
+def _examples(*lines: str) -> str:
+    r"""Examples for the end of a help text; `\b` keeps click from wrapping them."""
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def _set_color(ctx: click.Context, _: click.Parameter, value: str) -> None:
+    ctx.color = {"always": True, "never": False}.get(value)
+
+
+NOTEBOOK = click.argument("notebook", type=click.Path(path_type=Path))
+OUTPUT = click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, allow_dash=True),
+    metavar="FILE",
+    help="Where to write; - is stdout.",
+)
+IMAGE = click.option("--image", metavar="REF", help="Image of every step that names none of its own.")
+STRICT = click.option("--strict", is_flag=True, help="Take warnings for errors.")
+COLOR = click.option(
+    "--color",
+    type=click.Choice(["auto", "always", "never"]),
+    default="auto",
+    show_default=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_set_color,
+    help="When to use colours; NO_COLOR is respected.",
+)
+
+
+def _formats(*names: str, spellings: tuple[str, ...] = ("--format",)) -> Callable[[Function], Function]:
+    """The option --format; the first name is the default."""
+    kind = click.Choice(names)
+    return click.option(
+        *spellings, "format_", type=kind, default=names[0], show_default=True, help="Format of the output."
+    )
+
+
+def _show_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        click.echo(commands.versions())
+        ctx.exit()
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=_examples(
+        "kalec init notebook.ipynb     propose steps for a notebook without tags",
+        "kalec check notebook.ipynb    does it compile?",
+        "kalec compile notebook.ipynb  write the pipeline package",
+        "kalec run notebook.ipynb      run it here",
+    ),
+)
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help="Show versions."
+)
+def kalec() -> None:
+    """Compile tagged Jupyter notebooks to Kubeflow Pipelines, and run them on this machine."""
+
+
+@kalec.command(epilog=_examples("kalec init churn.ipynb", "kalec init churn.ipynb --write"))
+@NOTEBOOK
+@click.option("--write", is_flag=True, help="Write the tags into the notebook.")
+@COLOR
+def init(notebook: Path, write: bool) -> int:
+    """Propose tags for a notebook without any.
+
+    A step for each section, and tags for imports, functions and parameters. No edges: they come from the data.
+    """
+    click.echo(commands.init(notebook, write=write))
+    return 0
+
+
+@kalec.command(epilog=_examples("kalec check churn.ipynb", "kalec check notebooks/*.ipynb --format json"))
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="NOTEBOOK...")
+@_formats("text", "json", spellings=("--format", "--output-format"))  # ruff's spelling too
+@IMAGE
+@STRICT
+@COLOR
+def check(paths: tuple[Path, ...], format_: str, image: str | None, strict: bool) -> int:
+    """Tell whether notebooks compile.
+
+    Every problem is shown at once, each on its cell and line.
+    """
+    checked = commands.check(paths, {"image": image})
+    console.findings(checked.diagnostics, format_)
+    for message in checked.unreadable:
+        console.error(message)
+    if format_ == "text":
+        console.note(f"checked {commands.counted(checked.notebooks, 'notebook')}")
+    return UsageError.status if checked.unreadable else commands.status(checked.diagnostics, strict)
+
+
+@kalec.command(
+    name="compile", epilog=_examples("kalec compile churn.ipynb", "kalec compile churn.ipynb --format py -o -")
+)
+@NOTEBOOK
+@OUTPUT
+@_formats("yaml", "py")
+@click.option("--no-limit", is_flag=True, help="Write what Kubeflow would refuse as too large, for measuring.")
+@IMAGE
+@STRICT
+@COLOR
+def compile_(notebook: Path, output: Path | None, format_: str, no_limit: bool, image: str | None, strict: bool) -> int:
+    """Write the pipeline package of a notebook.
+
+    Without --output it is NAME.yaml for NAME.ipynb, in the current folder.
+    """
+    result = commands.compile_(notebook, {"image": image}, limit=not no_limit)
+    console.findings(result.diagnostics, err=True)
+    if commands.status(result.diagnostics, strict):
+        console.error("not written, as --strict takes warnings for errors")
+        return 1
+    target = output or Path(f"{notebook.stem}.{format_}")
+    console.write(target, result.module if format_ == "py" else result.text)
+    console.note(result.summary)
+    return 0
+
+
+@kalec.command(
+    epilog=_examples(
+        "kalec run churn.ipynb",
+        "kalec run churn.ipynb -p customers=2000 -p seed=1",
+        "kalec run churn.ipynb --until split --format json",
+    )
+)
+@NOTEBOOK
+@click.option("-p", "--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="Set a pipeline parameter.")
+@click.option(
+    "-f", "--file", type=click.Path(path_type=Path), metavar="FILE", help="Parameters from YAML or JSON; -p wins."
+)
+@click.option(
+    "--jobs", type=click.IntRange(min=1), metavar="N", help="Steps that run at once; as many as there are cores."
+)
+@click.option("--until", metavar="STEP", help="Run this step and what it needs, and no more.")
+@click.option("--isolate", is_flag=True, help="Start each step in an empty folder, as a pod does.")
+@click.option("--folder", type=click.Path(path_type=Path), metavar="DIR", help="Where the run gets its folder.")
+@_formats("text", "json")
+@IMAGE
+@STRICT
+@COLOR
+def run(notebook: Path, format_: str, image: str | None, strict: bool, **request: Any) -> int:
+    """Compile a notebook and run the package here.
+
+    Independent steps run side by side, each in a process of its own.
+    """
+    package = commands.compile_(notebook, {"image": image})
+    console.findings(package.diagnostics, err=True)
+    if commands.status(package.diagnostics, strict):
+        console.error("not run, as --strict takes warnings for errors")
+        return 1
+    with console.progress(package.pipeline) as on_event:
+        result = commands.run(notebook, package, commands.RunRequest(**request), on_event)
+    click.echo(commands.describe_run(result, format_))
+    return {"succeeded": 0, "stopped": INTERRUPTED}.get(result.status.value, 1)
+
+
+@kalec.command(epilog=_examples("kalec graph churn.ipynb", "kalec graph churn.ipynb --format svg -o churn.svg"))
+@NOTEBOOK
+@OUTPUT
+@_formats("text", "json", "mermaid", "dot", "svg")
+@IMAGE
+@COLOR
+def graph(notebook: Path, output: Path | None, format_: str, image: str | None) -> int:
+    """Show the steps, and what flows between them.
+
+    A notebook with errors is shown as far as it is understood; the exit status is then 1.
+    """
+    text, diagnostics = commands.graph(notebook, format_, {"image": image})
+    if format_ != "json":
+        console.findings(diagnostics, err=True)
+    console.write(output or Path("-"), text)
+    return commands.status(diagnostics)
+
+
+@kalec.command(epilog=_examples("kalec rule KC201", "kalec rule"))
+@click.argument("code", required=False)
+def rule(code: str | None) -> int:
+    """Explain a rule, or list all.
+
+    What it means, why it is there, a wrong and a right example.
+    """
+    click.echo(commands.rule(code))
+    return 0
+
+
+@kalec.command(
+    epilog=_examples(
+        'bash  eval "$(kalec completion bash)"     in ~/.bashrc',
+        'zsh   eval "$(kalec completion zsh)"      in ~/.zshrc',
+        "fish  kalec completion fish | source      in ~/.config/fish/config.fish",
+    )
+)
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.pass_context
+def completion(ctx: click.Context, shell: str) -> int:
+    """Print what makes a shell complete kalec."""
+    from click.shell_completion import get_completion_class
+
+    program = ctx.find_root().info_name or "kalec"
+    variable = f"_{program.replace('-', '_').replace('.', '_')}_COMPLETE".upper()
+    completer = get_completion_class(shell)
+    if completer is None:
+        raise UsageError(f"click does not know the shell {shell!r}")
+    click.echo(completer(kalec, {}, program, variable).source())
+    return 0
+
+
+def main(arguments: Sequence[str] | None = None, program: str = "kalec") -> int:
+    """Run one command, and return its exit status. All that goes wrong becomes a message here."""
+    try:
+        return kalec.main(args=arguments, prog_name=program, standalone_mode=False) or 0
+    except click.ClickException as error:
+        error.show()
+        return UsageError.status
+    except NotebookError as error:
+        console.findings(error.diagnostics, err=True)
+        return error.status
+    except KalecError as error:
+        console.error(str(error))
+        return error.status
+    except (click.Abort, KeyboardInterrupt):
+        console.error("interrupted")
+        return INTERRUPTED
+    except OSError as error:
+        console.error(f"{error.filename or 'i/o'}: {(error.strerror or str(error)).lower()}")
+        return UsageError.status
+    except Exception as error:  # the edge: a bug of ours must not look like the user's mistake
+        if os.environ.get("KALEC_DEBUG"):
+            raise
+        console.error(_bug(error))
+        return BUG
+
+
+def _bug(error: Exception) -> str:
+    """One line about an error that we did not foresee, and how to report it."""
+    what = str(error).strip().splitlines()
+    return (
+        f"this is a bug of kalecompiler: {type(error).__name__}{': ' + what[0] if what else ''}; please report it with "
+        "what this command prints under KALEC_DEBUG=1, and with the notebook if you can"
+    )
+
+
+def entry() -> NoReturn:
+    """The console scripts `kalec` and `kalecompiler`, and `python -m kalecompiler`."""
+    program = Path(sys.argv[0]).stem
+    sys.exit(main(program=program if program in {"kalec", "kalecompiler"} else "kalec"))

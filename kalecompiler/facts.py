@@ -1,0 +1,139 @@
+"""What the analysis of a step finds out, as frozen values: reads, bindings, changes, definitions."""
+
+from __future__ import annotations
+
+import ast
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from kalecompiler import names
+
+#: Names whose objects a value may share, and whether it is one of those objects (True) or only reachable from it.
+Roots = dict[str, bool]
+
+
+class Grade(enum.IntEnum):
+    """How sure it is that an object changes in place."""
+
+    POSSIBLE = 1
+    DEFINITE = 2
+
+
+class Status(enum.Enum):
+    """Whether a name is bound at the end of a piece of code."""
+
+    BOUND = "bound"
+    MAYBE = "maybe"
+    DELETED = "deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A place in a step: the index of the piece of code, line and columns from 1 in it."""
+
+    piece: int
+    line: int
+    column: int
+    end: int | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Definition:
+    """A statement that a later step gets as source: a function, class, import, named lambda, or a choice of them.
+
+    `lazy` are the module-level names its bodies read when they run, `eager` those it reads where it stands.
+    """
+
+    name: str
+    kind: str
+    statement: ast.stmt
+    site: Site
+    lazy: frozenset[str] = frozenset()
+    eager: tuple[str, ...] = ()
+    node: ast.AST | None = None
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.name, str(id(self.statement))
+
+    def calls_hard(self, name: str) -> bool:
+        """Whether a name that the body reads must exist when it is called: read on every way through the body."""
+        if not isinstance(self.node, names.FUNCTIONS):
+            return False
+        return name in _certain_loads(self.node)
+
+
+def _certain_loads(function: names.Function) -> frozenset[str]:
+    """Names loaded by the simple statements of a function's own block, which run whenever it is called."""
+    found: set[str] = set()
+    for statement in names.body_of(function):
+        if isinstance(statement, ast.Expr | ast.Assign | ast.AugAssign | ast.AnnAssign | ast.Return):
+            found |= {n.id for n in ast.walk(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+        elif isinstance(statement, ast.For | ast.With | ast.If | ast.While):
+            head = [statement.iter] if isinstance(statement, ast.For) else []
+            head += [i.context_expr for i in statement.items] if isinstance(statement, ast.With) else []
+            head += [statement.test] if isinstance(statement, ast.If | ast.While) else []
+            found |= {n.id for h in head for n in ast.walk(h) if isinstance(n, ast.Name)}
+        if isinstance(statement, ast.Return | ast.Raise | ast.If | ast.Try):
+            break
+    return frozenset(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a value: its definition, coarse type, module path, the definitions its parts may need."""
+
+    definition: Definition | None = None
+    type: str | None = None
+    path: str | None = None
+    taint: frozenset[Definition] = frozenset()
+    roots: Mapping[str, bool] = field(default_factory=dict)
+    node: ast.AST | None = None
+
+    def own(self) -> frozenset[Definition]:
+        return frozenset({self.definition}) if self.definition else frozenset()
+
+    def all_definitions(self) -> tuple[Definition, ...]:
+        """Its own definition and those that loading it needs, in a stable order."""
+        return tuple(sorted(self.own() | self.taint, key=lambda d: (d.name, d.site.piece, d.site.line)))
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """A name at the end of a piece of code."""
+
+    status: Status
+    site: Site
+    known: Known = Known()
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A name read from above; a soft read (`hard` false) is satisfied by nothing, too. `owner`: the function it is in."""
+
+    name: str
+    site: Site
+    hard: bool
+    owner: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An object from above changed in place, under the name that it has there."""
+
+    name: str
+    grade: Grade
+    site: Site
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """All that a step does to names."""
+
+    reads: Mapping[str, Read]
+    binds: Mapping[str, Binding]
+    changes: Mapping[str, Change]
+    needs: Mapping[tuple[str, str], Definition]
+    tainted: Mapping[str, frozenset[Definition]] = field(default_factory=dict)

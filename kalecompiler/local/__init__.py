@@ -1,0 +1,138 @@
+"""Runs a compiled pipeline package on this machine, each step in a process of its own.
+
+What runs is the package, as KFP would run it: the runner is the launcher's part of KFP's executor contract.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from kalecompiler.arguments import unknown_name
+from kalecompiler.diagnostics import KalecError, UsageError
+from kalecompiler.files import write_atomic
+from kalecompiler.local.folders import create_run, default_root
+from kalecompiler.local.results import (
+    Event,
+    Failure,
+    Place,
+    RunEnded,
+    RunResult,
+    RunStarted,
+    RunStopping,
+    Status,
+    StepEnded,
+    StepResult,
+    StepStarted,
+    to_json,
+)
+from kalecompiler.local.runner import Plan, Runner, available_cores
+from kalecompiler.local.tasks import Package, ancestors, in_order, read_package
+from kalecompiler.model import Location, Pipeline
+
+__all__ = [
+    "Event",
+    "Failure",
+    "Place",
+    "RunEnded",
+    "RunResult",
+    "RunStarted",
+    "RunStopping",
+    "Status",
+    "StepEnded",
+    "StepResult",
+    "StepStarted",
+    "available_cores",
+    "default_root",
+    "locate",
+    "run",
+    "to_json",
+]
+
+
+def run(
+    package: Mapping[str, Any],
+    *,
+    arguments: Mapping[str, object],
+    folder: Path,
+    workdir: Path,
+    jobs: int | None = None,
+    isolate: bool = False,
+    until: str | None = None,
+    order: Sequence[str] = (),
+    on_event: Callable[[Event], None] = lambda event: None,
+) -> RunResult:
+    """Run a package (a PipelineSpec as parsed YAML) and give the result of every step.
+
+    `arguments` override the pipeline's parameters (see `kalecompiler.arguments`); `folder` is where the run gets its
+    own folder; `workdir` the steps' working directory, unless `isolate` gives each an empty one; `jobs` how many run
+    at once (None: as many as there are cores); with `until` only that step and those above it run; `order` is the
+    steps' order by name. `on_event` is called from this thread.
+
+    Ctrl-C, SIGTERM and SIGHUP end every step and everything that it started; the result's status is then STOPPED.
+    Raises UsageError, before anything runs, for a package, an argument, a step or a folder that will not do; what
+    `on_event` raises ends the run.
+    """
+    read = read_package(package)
+    values = _arguments(read, arguments)
+    keys = in_order(read.tasks, order)
+    wanted = ancestors(read.tasks, _key(read, until)) if until is not None else set(keys)
+    if not workdir.is_dir():
+        raise UsageError(f"the working directory {workdir} does not exist")
+    jobs = available_cores() if jobs is None else jobs
+    if jobs < 1:
+        raise UsageError(f"{jobs} steps at once is too few: at least one must run")
+    place = create_run(folder, read.name)
+    tasks = {key: read.tasks[key] for key in keys if key in wanted}
+    on_event(RunStarted(place.name, place, tuple(task.name for task in tasks.values())))
+    results = Runner(Plan(tasks, values, place, workdir.absolute(), jobs, isolate), on_event).run()
+    steps = tuple(results.get(key) or StepResult(read.tasks[key].name, Status.NOT_RUN) for key in keys)
+    result = RunResult(place.name, _status(results, len(tasks)), place, steps)
+    _write_record(result)
+    on_event(RunEnded(result))
+    return result
+
+
+def locate(pipeline: Pipeline, place: Place) -> Location | None:
+    """Where in the notebook a piece's line is, if the pipeline has that piece and it comes from a cell."""
+    for step in pipeline.steps:
+        for code in step.code:
+            if code.name == place.piece and code.origin is not None:
+                first = code.origin.line or 1
+                return replace(code.origin, line=first + place.line - 1, column=None, end_column=None, source=None)
+    return None
+
+
+def _arguments(package: Package, given: Mapping[str, object]) -> dict[str, object]:
+    for name in given:
+        if name not in package.parameters:
+            raise unknown_name("parameter", name, package.parameters)
+    values = {**package.defaults, **{name: value for name, value in given.items() if value is not None}}
+    if missing := sorted(package.required - set(values)):
+        raise UsageError(f"the parameter {missing[0]} has no default, so it needs a value: -p {missing[0]}=...")
+    return values
+
+
+def _key(package: Package, name: str) -> str:
+    """The key of the task that shows under that name."""
+    names = {task.name: task.key for task in package.tasks.values()}
+    if name not in names:
+        raise unknown_name("step", name, names)
+    return names[name]
+
+
+def _status(results: Mapping[str, StepResult], count: int) -> Status:
+    found = {result.status for result in results.values()}
+    if Status.STOPPED in found or len(results) < count:
+        return Status.STOPPED
+    return Status.FAILED if Status.FAILED in found else Status.SUCCEEDED
+
+
+def _write_record(result: RunResult) -> None:
+    try:
+        write_atomic(result.folder / "run.json", json.dumps(to_json(result), indent=1, ensure_ascii=False) + "\n")
+    except OSError as error:
+        raise KalecError(f"the run's record cannot be written: {error}") from None

@@ -1,0 +1,61 @@
+"""Where local runs are kept: `<notebook folder>/.kalec/runs/<run id>/<task>/`."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import secrets
+from datetime import datetime, timezone
+from pathlib import Path
+
+from kalecompiler.diagnostics import UsageError
+
+LATEST = "latest"
+
+
+def default_root(workdir: Path) -> Path:
+    """The folder of the runs of the notebooks in `workdir`; it is made, and git is told to ignore it.
+
+    Raises UsageError where it cannot be written.
+    """
+    home = workdir.absolute() / ".kalec"
+    try:
+        (home / "runs").mkdir(parents=True, exist_ok=True)
+        ignore = home / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n", encoding="utf-8")
+    except OSError as error:
+        raise _unwritable(home / "runs", error) from None
+    return home / "runs"
+
+
+def create_run(root: Path, pipeline: str) -> Path:
+    """A new folder `<pipeline>-<UTC time>-<4 hex digits>` in `root`, which `root/latest` then points to.
+
+    Raises UsageError where `root` cannot be written.
+    """
+    root = root.absolute()
+    name = re.sub(r"[^\w.-]", "-", pipeline)
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        while True:
+            folder = root / f"{name}-{datetime.now(timezone.utc):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+            with contextlib.suppress(FileExistsError):
+                folder.mkdir()
+                break
+    except OSError as error:
+        raise _unwritable(root, error) from None
+    _point_latest(root, folder.name)
+    return folder
+
+
+def _point_latest(root: Path, run: str) -> None:
+    """Point the link `latest` to a run, atomically. It is a convenience: a file system without links has none."""
+    temporary = root / f".{LATEST}.{run}"
+    with contextlib.suppress(OSError, NotImplementedError):
+        temporary.symlink_to(run)
+        temporary.replace(root / LATEST)
+
+
+def _unwritable(folder: Path, error: OSError) -> UsageError:
+    return UsageError(f"the folder for runs {folder} cannot be written: {error.strerror or error}")

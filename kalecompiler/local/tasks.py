@@ -1,0 +1,216 @@
+"""A pipeline package (KFP's PipelineSpec as parsed YAML) as the tasks that the runner executes.
+
+Only what a compiled notebook needs is known here; a package that needs more (loops, conditions, nested pipelines,
+importers) is refused before anything runs.
+"""
+
+from __future__ import annotations
+
+import graphlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from kalecompiler.diagnostics import UsageError
+
+# Task and port names become file names of the run folder.
+_SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_UNKNOWN_TASK_KEYS = {
+    "artifactIterator": "a loop",
+    "parameterIterator": "a loop",
+    "triggerPolicy": "a condition or an exit handler",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A parameter's value as it stands in the package."""
+
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class FromPipeline:
+    """A parameter that takes the value of a pipeline parameter."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class FromTask:
+    """An artifact or parameter that another task puts out under `port`."""
+
+    task: str
+    port: str
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A container to run. `key` is the task's name in the package, `name` the one that people see.
+
+    `after` has the keys of all tasks that must succeed first; `types` the KFP type of each output artifact;
+    `defaults` the component's own parameter defaults; `optional` the parameters that may be left out.
+    """
+
+    key: str
+    name: str
+    command: tuple[str, ...]
+    env: Mapping[str, str] = field(default_factory=dict)
+    after: frozenset[str] = frozenset()
+    parameters: Mapping[str, Constant | FromPipeline | FromTask] = field(default_factory=dict)
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    optional: frozenset[str] = frozenset()
+    artifacts: Mapping[str, FromTask] = field(default_factory=dict)
+    types: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    output_parameters: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A pipeline package: its name, its tasks by key, its parameters (defaults, and those without one)."""
+
+    name: str
+    tasks: Mapping[str, Task]
+    defaults: Mapping[str, Any]
+    required: frozenset[str]
+    optional: frozenset[str]
+
+    @property
+    def parameters(self) -> frozenset[str]:
+        """The names of all pipeline parameters."""
+        return frozenset(self.defaults) | self.required | self.optional
+
+
+def read_package(spec: Mapping[str, Any]) -> Package:
+    """The package in a parsed PipelineSpec.
+
+    Raises UsageError where it is none, or needs something that the local runner does not have.
+    """
+    try:
+        inputs = spec["root"].get("inputDefinitions", {}).get("parameters", {})
+        tasks = {str(key): _task(str(key), task, spec) for key, task in spec["root"]["dag"]["tasks"].items()}
+        name = str(spec["pipelineInfo"]["name"])
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise UsageError(f"this is not a pipeline package: {type(error).__name__} at {error}") from None
+    if not tasks:
+        raise UsageError("the pipeline package has no tasks")
+    levels(tasks)
+    _check_sources(tasks)
+    defaults = {name: value["defaultValue"] for name, value in inputs.items() if "defaultValue" in value}
+    optional = frozenset(n for n, value in inputs.items() if value.get("isOptional") and n not in defaults)
+    return Package(name, tasks, defaults, frozenset(inputs) - set(defaults) - optional, optional)
+
+
+def levels(tasks: Mapping[str, Task]) -> list[list[str]]:
+    """The task keys by their depth below the tasks that wait for nothing, sorted within a depth.
+
+    Raises UsageError for a cycle, or a task that waits for one that does not exist.
+    """
+    for task in tasks.values():
+        if missing := sorted(task.after - set(tasks)):
+            raise UsageError(f"task {task.key} waits for {missing[0]}, which the package does not have")
+    sorter = graphlib.TopologicalSorter({key: task.after for key, task in tasks.items()})
+    try:
+        sorter.prepare()
+    except graphlib.CycleError as error:
+        raise UsageError(f"the tasks wait for each other in a circle: {' -> '.join(error.args[1])}") from None
+    found = []
+    while sorter.is_active():
+        found.append(sorted(sorter.get_ready()))
+        sorter.done(*found[-1])
+    return found
+
+
+def in_order(tasks: Mapping[str, Task], names: Sequence[str] = ()) -> list[str]:
+    """The task keys in the order of the step names given; those that it does not name follow, topologically."""
+    position = {name: index for index, name in enumerate(names)}
+    keys = [key for level in levels(tasks) for key in level]
+    return sorted(keys, key=lambda key: position.get(tasks[key].name, len(position)))
+
+
+def ancestors(tasks: Mapping[str, Task], key: str) -> set[str]:
+    """The keys of the tasks that must run for `key`, itself among them."""
+    found: set[str] = set()
+    waiting = [key]
+    while waiting:
+        current = waiting.pop()
+        if current not in found:
+            found.add(current)
+            waiting.extend(tasks[current].after)
+    return found
+
+
+def _task(key: str, task: Mapping[str, Any], spec: Mapping[str, Any]) -> Task:
+    for unknown, what in _UNKNOWN_TASK_KEYS.items():
+        if unknown in task:
+            raise UsageError(f"task {key} is part of {what}, which the local runner does not have")
+    component = spec["components"][task["componentRef"]["name"]]
+    container = _container(key, component, spec)
+    inputs, outputs = component.get("inputDefinitions", {}), component.get("outputDefinitions", {})
+    declared = inputs.get("parameters", {})
+    parameters = {name: _parameter(name, given) for name, given in task.get("inputs", {}).get("parameters", {}).items()}
+    artifacts = {name: _artifact(name, given) for name, given in task.get("inputs", {}).get("artifacts", {}).items()}
+    producers = {s.task for s in (*parameters.values(), *artifacts.values()) if isinstance(s, FromTask)}
+    types = {name: output.get("artifactType", {}) for name, output in outputs.get("artifacts", {}).items()}
+    _check_names([key, *types, *outputs.get("parameters", {})])
+    return Task(
+        key=key,
+        name=str(task.get("taskInfo", {}).get("name") or key),
+        command=tuple(str(word) for word in (*container.get("command", ()), *container.get("args", ()))),
+        env={str(entry["name"]): str(entry.get("value", "")) for entry in container.get("env", ())},
+        after=frozenset(task.get("dependentTasks", ())) | producers,
+        parameters=parameters,
+        defaults={name: value["defaultValue"] for name, value in declared.items() if "defaultValue" in value},
+        optional=frozenset(name for name, value in declared.items() if value.get("isOptional")),
+        artifacts=artifacts,
+        types=types,
+        output_parameters=tuple(sorted(outputs.get("parameters", {}))),
+    )
+
+
+def _container(key: str, component: Mapping[str, Any], spec: Mapping[str, Any]) -> Mapping[str, Any]:
+    if "dag" in component:
+        raise UsageError(f"task {key} is a nested pipeline, which the local runner does not have")
+    executor = spec["deploymentSpec"]["executors"][component["executorLabel"]]
+    if "container" not in executor:
+        raise UsageError(f"task {key} is no container, and the local runner has nothing else")
+    container: Mapping[str, Any] = executor["container"]
+    if not container.get("command"):
+        raise UsageError(f"task {key} has no command: the entry point of its image is not known here")
+    return container
+
+
+def _parameter(name: str, given: Mapping[str, Any]) -> Constant | FromPipeline | FromTask:
+    if "componentInputParameter" in given:
+        return FromPipeline(given["componentInputParameter"])
+    if "taskOutputParameter" in given:
+        source = given["taskOutputParameter"]
+        return FromTask(source["producerTask"], source["outputParameterKey"])
+    if "constant" in given.get("runtimeValue", {}):
+        return Constant(given["runtimeValue"]["constant"])
+    raise UsageError(f"the input {name} comes from {', '.join(given)}, which the local runner does not have")
+
+
+def _artifact(name: str, given: Mapping[str, Any]) -> FromTask:
+    if "taskOutputArtifact" not in given:
+        raise UsageError(f"the input {name} comes from {', '.join(given)}, which the local runner does not have")
+    source = given["taskOutputArtifact"]
+    return FromTask(source["producerTask"], source["outputArtifactKey"])
+
+
+def _check_sources(tasks: Mapping[str, Task]) -> None:
+    for task in tasks.values():
+        for name, source in {**task.parameters, **task.artifacts}.items():
+            if isinstance(source, FromTask):
+                producer = tasks[source.task]
+                if source.port not in {*producer.types, *producer.output_parameters}:
+                    raise UsageError(
+                        f"the input {name} of task {task.key} comes from {source.task}, which has no output {source.port}"
+                    )
+
+
+def _check_names(names: Iterable[str]) -> None:
+    for name in names:
+        if not _SAFE_NAME.fullmatch(name):
+            raise UsageError(f"the package has a task or output named {name!r}, which cannot be a file name")

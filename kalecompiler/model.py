@@ -1,0 +1,258 @@
+"""The nouns of the compiler, all frozen: what one phase hands to the next.
+
+read gives a `Notebook` of `Cell`s; annotate an `Annotation` a cell; connect and plan a `Pipeline` of `Step`s,
+joined by `Artifact`s. Nothing here computes anything beyond looking itself up.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A place in a notebook: cells count from 1 over all cells, lines and columns from 1 within the cell."""
+
+    path: str
+    cell: int | None = None
+    cell_id: str | None = None
+    line: int | None = None
+    column: int | None = None
+    end_column: int | None = None
+    source: str | None = None
+    tag: str | None = None
+
+
+class CellKind(enum.Enum):
+    CODE = "code"
+    MARKDOWN = "markdown"
+    RAW = "raw"
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell as it stands in the file; `number` counts all cells from 1, `metadata` is untouched."""
+
+    number: int
+    kind: CellKind
+    source: str
+    id: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Notebook:
+    """A notebook as read: `path` as the user gave it, `python` the minor version that its metadata names."""
+
+    path: Path
+    cells: tuple[Cell, ...]
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    python: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The file's name, which generated code shows in tracebacks: the folder must not change the bytes."""
+        return self.path.name
+
+    def at(self, cell: Cell, line: int | None = None, column: int | None = None, end: int | None = None) -> Location:
+        """The location of a cell, or of a line and column (both from 1) in it, with that line's text."""
+        lines = cell.source.splitlines()
+        text = lines[line - 1] if line is not None and 0 < line <= len(lines) else None
+        return Location(str(self.path), cell.number, cell.id, line, column, end, text)
+
+
+class Role(enum.Enum):
+    """What a cell is to the pipeline."""
+
+    IMPORTS = "imports"
+    FUNCTIONS = "functions"
+    PARAMETERS = "pipeline-parameters"
+    METRICS = "pipeline-metrics"
+    STEP = "step"
+    SKIP = "skip"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting of a step as written: `limit:cpu:2` is kind `limit`, key `cpu`, value `2`; `origin` says where."""
+
+    kind: str
+    key: str
+    value: str
+    origin: Location
+
+
+@dataclass(frozen=True, slots=True)
+class Previous:
+    """A step that a `prev:` tag names, and where."""
+
+    name: str
+    origin: Location
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """A cell and what its tags, or the tagged cells above it, make of it. `step` is set where the role is STEP."""
+
+    cell: Cell
+    role: Role
+    step: str | None = None
+    previous: tuple[Previous, ...] = ()
+    settings: tuple[Setting, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StepSettings:
+    """The effective settings of a step. Pairs are sorted; None means "as KFP does it"."""
+
+    image: str | None = None
+    cache: bool | None = None
+    limits: tuple[tuple[str, str], ...] = ()
+    requests: tuple[tuple[str, str], ...] = ()
+    labels: tuple[tuple[str, str], ...] = ()
+    annotations: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A pipeline parameter. `type` is one of int, float, str, bool, list, dict; `optional` ones default to None."""
+
+    name: str
+    type: str
+    default: Any
+    optional: bool = False
+    origin: Location | None = None
+
+
+class CodeKind(enum.Enum):
+    """Why a piece of code is in a step; pieces run in the order in which the step lists them."""
+
+    IMPORTS = "imports"
+    FUNCTIONS = "functions"
+    DEFINITION = "definition"
+    CELL = "cell"
+    METRICS = "metrics"
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A piece of Python to execute: a whole cell, or one statement carried from another cell.
+
+    `name` is its file name in tracebacks (`churn.ipynb train[2]`, `churn.ipynb load.clean`), free of notebook-wide
+    numbers; `source` is Python (IPython's syntax already translated, line for line); `origin` is where it stands in the
+    notebook and never enters the package.
+    """
+
+    name: str
+    kind: CodeKind
+    source: str
+    cell_id: str | None = None
+    origin: Location | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A variable handed from one step to another.
+
+    `port` is the name of the consumer's input, `source_port` that of the producer's output. An `early` artifact is
+    loaded before the carried definitions run, because a default or decorator of theirs reads it.
+    """
+
+    variable: str
+    producer: str
+    port: str
+    source_port: str
+    early: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A variable that a step hands on: `schema` is the KFP type title; `may_be_absent` where the step may not bind it."""
+
+    variable: str
+    port: str
+    schema: str = "system.Artifact"
+    may_be_absent: bool = False
+    consumers: tuple[str, ...] = ()
+    origin: Location | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A scalar of the pipeline's results: shown under `name`, read from `variable` when the step's cells are done."""
+
+    name: str
+    variable: str
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """A variable that a step may change in place but must not, as other steps take the version from above it."""
+
+    variable: str
+    origin: Location | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A requirement of a step: pip installs `requirement` at the start where `module` is not importable.
+
+    `module` is empty for a requirement that no import names (it is then looked up by distribution name).
+    """
+
+    requirement: str
+    module: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step, complete: everything that its component needs, and nothing that it does not.
+
+    `name` is as tagged, `task` the name KFP gives its task (`[a-z][a-z0-9-]*`). `after` lists direct predecessors by
+    name, sorted. `definitions` are the names whose source is carried. `files` are modules that lie beside the notebook:
+    (path relative to it, text).
+    """
+
+    name: str
+    task: str
+    after: tuple[str, ...] = ()
+    inputs: tuple[Artifact, ...] = ()
+    outputs: tuple[Output, ...] = ()
+    parameters: tuple[str, ...] = ()
+    definitions: tuple[str, ...] = ()
+    code: tuple[Code, ...] = ()
+    metrics: tuple[Metric, ...] = ()
+    metrics_port: str = "metrics"
+    guards: tuple[Guard, ...] = ()
+    packages: tuple[Package, ...] = ()
+    files: tuple[tuple[str, str], ...] = ()
+    cells: tuple[int, ...] = ()
+    settings: StepSettings = StepSettings()
+    origin: Location | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """A notebook as a pipeline; steps stand in notebook order, which is a topological order unless `prev:` says else.
+
+    `name` is a valid KFP pipeline name. `index_url` and `trusted_hosts` are for pip at the start of a step.
+    """
+
+    name: str
+    notebook: str
+    steps: tuple[Step, ...]
+    parameters: tuple[Parameter, ...] = ()
+    description: str = ""
+    index_url: str | None = None
+    trusted_hosts: tuple[str, ...] = ()
+
+    def step(self, name: str) -> Step:
+        """The step of that name; KeyError if there is none."""
+        for step in self.steps:
+            if step.name == name:
+                return step
+        raise KeyError(name)

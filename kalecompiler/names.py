@@ -1,0 +1,212 @@
+"""Scopes: which names a piece of Python takes from its module, by Python's rules and not by its text.
+
+The rules are those of the language reference, "Naming and binding": a name bound anywhere in a function is local to
+it, unless declared global or nonlocal; comprehensions and lambdas have scopes of their own; a class body sees its own
+names but its methods do not; a walrus binds in the scope around the comprehension. A test compares with `symtable`.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+Definable = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
+
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+
+
+def bound_names(nodes: Iterable[ast.AST]) -> frozenset[str]:
+    """The names that these nodes bind (or delete) in their own scope; nested scopes are not entered."""
+    return frozenset(name for node in nodes for name in _bindings(node))
+
+
+def _bindings(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.Name):
+        if not isinstance(node.ctx, ast.Load):
+            yield node.id
+    elif isinstance(node, ast.Import | ast.ImportFrom):
+        yield from imported_names(node)
+    elif isinstance(node, FUNCTIONS + (ast.ClassDef,)):
+        if not isinstance(node, ast.Lambda):
+            yield node.name
+        for child in outer_parts(node):
+            yield from _bindings(child)
+    elif isinstance(node, COMPREHENSIONS):
+        yield from _walruses(node)
+    else:
+        yield from _named_by_field(node)
+        for child in ast.iter_child_nodes(node):
+            yield from _bindings(child)
+
+
+def _named_by_field(node: ast.AST) -> Iterator[str]:
+    """Names that stand in a node as plain text: `except ... as e`, captures of `match`."""
+    if isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and node.name:
+        yield node.name
+    elif isinstance(node, ast.MatchMapping) and node.rest:
+        yield node.rest
+
+
+def _walruses(node: ast.AST) -> Iterator[str]:
+    """A walrus in a comprehension binds in the scope around it (PEP 572)."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.NamedExpr) and isinstance(child.target, ast.Name):
+            yield child.target.id
+        if not isinstance(child, FUNCTIONS):
+            yield from _walruses(child)
+
+
+def imported_names(node: ast.Import | ast.ImportFrom) -> Iterator[str]:
+    """The names that an import binds; a star import binds none that can be known."""
+    for alias in node.names:
+        if alias.name != "*":
+            yield alias.asname or (alias.name if isinstance(node, ast.ImportFrom) else alias.name.split(".")[0])
+
+
+def target_names(target: ast.AST) -> Iterator[str]:
+    """The names in an assignment target, stars and nested tuples included."""
+    for node in ast.walk(target):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+
+
+def parameters(function: Function) -> tuple[str, ...]:
+    """The parameters of a function, positional ones first, in order; `*args` and `**kwargs` last."""
+    a = function.args
+    plain = [p.arg for p in (*a.posonlyargs, *a.args, *a.kwonlyargs)]
+    return tuple(plain + [p.arg for p in (a.vararg, a.kwarg) if p])
+
+
+def outer_parts(node: Definable | ast.Lambda) -> list[ast.expr]:
+    """What is evaluated where a definition stands: decorators, defaults, annotations, bases."""
+    if isinstance(node, ast.ClassDef):
+        return [*node.decorator_list, *node.bases, *(k.value for k in node.keywords)]
+    a = node.args
+    parts = [*a.defaults, *(d for d in a.kw_defaults if d)]
+    if isinstance(node, ast.Lambda):
+        return parts
+    every = [*a.posonlyargs, *a.args, *a.kwonlyargs, *(p for p in (a.vararg, a.kwarg) if p)]
+    notes = [p.annotation for p in every if p.annotation] + ([node.returns] if node.returns else [])
+    return [*node.decorator_list, *parts, *notes]
+
+
+def body_of(function: Function) -> list[ast.stmt]:
+    """A function's statements; a lambda's expression as one statement."""
+    return [ast.Expr(function.body)] if isinstance(function, ast.Lambda) else function.body
+
+
+def declared(body: Iterable[ast.stmt], kind: type[ast.Global] | type[ast.Nonlocal]) -> frozenset[str]:
+    """The names that `global` (or `nonlocal`) statements of this scope declare."""
+    found: set[str] = set()
+    stack: list[ast.AST] = list(body)
+    while stack:
+        node = stack.pop()
+        if isinstance(node, kind):
+            found.update(node.names)
+        if not isinstance(node, FUNCTIONS + (ast.ClassDef,)):
+            stack.extend(ast.iter_child_nodes(node))
+    return frozenset(found)
+
+
+def local_names(function: Function) -> frozenset[str]:
+    """The names local to a function: its parameters and what it binds, less what it declares otherwise."""
+    body = body_of(function)
+    outside = declared(body, ast.Global) | declared(body, ast.Nonlocal)
+    return (frozenset(parameters(function)) | bound_names(body)) - outside
+
+
+def free_names(node: ast.AST) -> frozenset[str]:
+    """The module-level names that a definition's body reads when it runs, nested scopes included.
+
+    For a class: those that its methods read, as the class body itself runs where it stands.
+    """
+    finder = _FreeNames()
+    if isinstance(node, ast.ClassDef):
+        for statement in node.body:
+            finder.methods(statement)
+    else:
+        assert isinstance(node, FUNCTIONS)
+        finder.function(node)
+    return frozenset(finder.reads)
+
+
+class _FreeNames(ast.NodeVisitor):
+    """Walks function bodies and collects loads that no enclosing function scope binds."""
+
+    def __init__(self) -> None:
+        self.reads: set[str] = set()
+        self.scopes: list[frozenset[str]] = []
+        self.globals: list[frozenset[str]] = []
+
+    def methods(self, node: ast.AST) -> None:
+        if isinstance(node, FUNCTIONS):
+            self.function(node)
+        else:
+            for child in ast.iter_child_nodes(node):
+                self.methods(child)
+
+    def function(self, node: Function) -> None:
+        body = body_of(node)
+        self.scopes.append(local_names(node))
+        self.globals.append(declared(body, ast.Global))
+        for statement in body:
+            self.visit(statement)
+        self.scopes.pop()
+        self.globals.pop()
+
+    def _nested(self, node: Function) -> None:
+        for part in outer_parts(node):
+            self.visit(part)
+        self.function(node)
+
+    visit_FunctionDef = visit_AsyncFunctionDef = visit_Lambda = _nested
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> None:
+        for part in outer_parts(node):
+            self.visit(part)
+        own = bound_names(node.body)
+        for statement in node.body:
+            if not isinstance(statement, FUNCTIONS):
+                self._with_scope(own, [statement])
+            else:
+                self._nested(statement)
+
+    def _comprehension(self, node: Comprehension) -> None:
+        self.visit(node.generators[0].iter)
+        own = frozenset(name for g in node.generators for name in target_names(g.target))
+        parts: list[ast.AST] = [g.iter for g in node.generators[1:]] + [i for g in node.generators for i in g.ifs]
+        parts += [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
+        self._with_scope(own, parts)
+
+    visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = _comprehension
+
+    def _with_scope(self, names: frozenset[str], nodes: Iterable[ast.AST]) -> None:
+        self.scopes.append(names)
+        for node in nodes:
+            self.visit(node)
+        self.scopes.pop()
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> None:
+        if isinstance(node.target, ast.Name):
+            self.visit_Name(ast.Name(node.target.id, ast.Load()))
+        self.generic_visit(node)
+
+    def visit_Name(self, node: ast.Name) -> None:
+        declared_global = bool(self.globals) and node.id in self.globals[-1]
+        if isinstance(node.ctx, ast.Load) and (declared_global or not any(node.id in s for s in self.scopes)):
+            self.reads.add(node.id)
+
+
+def method_names(statements: Iterable[ast.stmt]) -> frozenset[str]:
+    """The names of all methods of classes defined in these statements."""
+    return frozenset(
+        member.name
+        for statement in statements
+        for node in ast.walk(statement)
+        if isinstance(node, ast.ClassDef)
+        for member in node.body
+        if isinstance(member, ast.FunctionDef | ast.AsyncFunctionDef)
+    )

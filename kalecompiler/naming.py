@@ -1,0 +1,93 @@
+"""Problems with names, put into words: what is wrong, where in the notebook, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from kalecompiler import diagnostics as rules
+from kalecompiler.dataflow import Problem
+from kalecompiler.diagnostics import Diagnostic, Rule
+from kalecompiler.model import Location
+from kalecompiler.suggest import did_you_mean
+
+Text = tuple[Rule, str, str | None]
+
+
+def describe(problem: Problem, location: Location, known: Iterable[str]) -> Diagnostic:
+    """A problem of the dataflow as a finding; `known` are the names that would have been right."""
+    rule, message, hint = _TEXTS[problem.kind](problem, known)
+    return Diagnostic(rule, message, location, hint)
+
+
+def _reader(problem: Problem) -> str:
+    via = f", in `{problem.owner}`," if problem.owner else ""
+    return f"step `{problem.unit}`{via} reads `{problem.name}`"
+
+
+def _undefined(problem: Problem, known: Iterable[str]) -> Text:
+    from kalecompiler.ipython import automagic
+
+    hint = automagic(problem.name) or did_you_mean(problem.name, known) or f"bind `{problem.name}` in a step above"
+    return rules.UNDEFINED_NAME, f"{_reader(problem)}, which nothing in the notebook defines", hint
+
+
+def _unordered(problem: Problem, known: Iterable[str]) -> Text:
+    maker = problem.others[0]
+    message = f"{_reader(problem)}, but step `{maker}`, which makes it, does not run before it"
+    return rules.MISSING_PREV, message, f"add the tag `prev:{maker}` to step `{problem.unit}`"
+
+
+def _too_early(problem: Problem, known: Iterable[str]) -> Text:
+    maker = problem.others[0]
+    message = f"{_reader(problem)} before it is bound: step `{maker}` binds it further down"
+    return rules.READ_TOO_EARLY, message, f"move the cells of step `{maker}` above this one"
+
+
+def _unbound(problem: Problem, known: Iterable[str]) -> Text:
+    message = f"{_reader(problem)} before the step itself binds it"
+    return rules.READ_TOO_EARLY, message, f"bind `{problem.name}` first"
+
+
+def _conflict(problem: Problem, known: Iterable[str]) -> Text:
+    one, *more = problem.others
+    listed = " and ".join([f"`{one}`", *(f"`{m}`" for m in more)])
+    message = f"{_reader(problem)}, which steps {listed} both bind or change, neither after the other"
+    hint = f"give the variable a name of its own in each step, or put one step after the other with `prev:{one}`"
+    return rules.TWO_WRITERS, message, hint
+
+
+def _deleted(problem: Problem, known: Iterable[str]) -> Text:
+    message = f"{_reader(problem)}, which step `{problem.others[0]}` has deleted"
+    return rules.DELETED_NAME, message, f"remove the `del`, or bind `{problem.name}` again"
+
+
+def _sibling(problem: Problem, known: Iterable[str]) -> Text:
+    other = problem.others[0]
+    message = f"{_reader(problem)} as it was before step `{other}` changed it; in the notebook `{other}` comes first"
+    hint = f"add the tag `prev:{other}` if this step is meant to see the change"
+    return rules.SIBLING_VERSION, message, hint
+
+
+def _state(problem: Problem, known: Iterable[str]) -> Text:
+    listed = ", ".join(f"`{name}`" for name in problem.others)
+    message = f"step `{problem.unit}` changes state kept in `{problem.name}`, which would be lost in step {listed}"
+    return rules.STATE_IN_DEFINITION, message, "keep the state in a variable: an instance, a dict or a list"
+
+
+def _moved(problem: Problem, known: Iterable[str]) -> Text:
+    message = f"`{problem.owner}` reads `{problem.name}` where it is defined, and step `{problem.unit}` rebinds it later"
+    hint = f"use another name for one of the two values, as step `{problem.others[0]}` defines `{problem.owner}` again"
+    return rules.MOVED_DEFAULT, message, hint
+
+
+_TEXTS: dict[str, Callable[[Problem, Iterable[str]], Text]] = {
+    "undefined": _undefined,
+    "unordered": _unordered,
+    "too-early": _too_early,
+    "unbound": _unbound,
+    "conflict": _conflict,
+    "deleted": _deleted,
+    "sibling": _sibling,
+    "state": _state,
+    "moved": _moved,
+}

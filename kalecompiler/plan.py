@@ -1,0 +1,179 @@
+"""Plan: a notebook's path -> its pipeline, or every reason why there is none. Runs read, annotate, analyse, connect."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kalecompiler import assemble, dataflow, ipython, naming, notebook, parameters, preamble, results, settings, tags
+from kalecompiler import diagnostics as rules
+from kalecompiler.assemble import Part, Reading
+from kalecompiler.dataflow import Dataflow, Unit
+from kalecompiler.diagnostics import Diagnostic, has_errors
+from kalecompiler.limits import check_expressible
+from kalecompiler.model import Annotation, Cell, Location, Notebook, Parameter, Pipeline, Role
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What planning a notebook gives: `pipeline` is None where an error was found, `draft` is it as far as known."""
+
+    notebook: Notebook
+    draft: Pipeline
+    diagnostics: tuple[Diagnostic, ...]
+
+    @property
+    def pipeline(self) -> Pipeline | None:
+        return None if has_errors(self.diagnostics) else self.draft
+
+
+def plan(path: Path, options: Mapping[str, Any]) -> Planned:
+    """Plan the notebook at `path`; `options` are settings given on the command line.
+
+    Raises NotebookError where the file is no notebook, UsageError where it or the configuration cannot be read.
+    """
+    book, found = notebook.read(path)
+    config, more = settings.load(book, options)
+    annotations, problems = tags.annotate(book, config)
+    diagnostics = [*found, *more, *problems]
+    parts = [_part(book, annotation, diagnostics) for annotation in annotations if annotation.role is not Role.SKIP]
+    parameters_, metrics = _parameters_and_metrics(book, parts, diagnostics)
+    steps = _steps(parts)
+    unresolvable = {rules.UNKNOWN_STEP, rules.PREV_CYCLE, rules.PREV_TO_ITSELF}
+    loose = any(d.rule in unresolvable for d in diagnostics)
+    reading = Reading(book, config, parts, steps, parameters_, metrics)
+    shared = preamble.build(reading.shared_statements(), {p.name: p.type for p in parameters_})
+    units = _units(reading, loose)
+    flow = dataflow.connect(units, shared, frozenset(p.name for p in parameters_))
+    diagnostics += _shared_findings(reading, shared) + _rebound(reading, shared)
+    diagnostics += _name_findings(reading, flow, shared, diagnostics)
+    draft, package_findings = assemble.pipeline(reading, shared, flow, tags.step_settings(annotations, config))
+    diagnostics += package_findings
+    if not has_errors(diagnostics):
+        diagnostics += check_expressible(draft)
+    return Planned(book, draft, tuple(_in_order(diagnostics)))
+
+
+def _part(book: Notebook, annotation: Annotation, diagnostics: list[Diagnostic]) -> Part:
+    """A live cell as Python; what could not be translated is reported, and the cell is then empty."""
+    cell = annotation.cell
+    translation = ipython.translate(cell.source)
+    for problem in translation.problems:
+        where = book.at(cell, problem.line, problem.column)
+        diagnostics.append(Diagnostic(problem.rule, problem.message, where, problem.hint))
+    try:
+        tree = ast.parse(translation.source)
+    except (SyntaxError, ValueError):
+        tree = ast.Module([], [])
+    if annotation.role is Role.STEP:
+        diagnostics += _star_imports(book, cell, tree)
+    return Part(annotation, translation, tree)
+
+
+def _star_imports(book: Notebook, cell: Cell, tree: ast.Module) -> list[Diagnostic]:
+    return [
+        Diagnostic(
+            rules.STAR_IMPORT,
+            f"`from {node.module} import *` in a step: which names it binds cannot be known",
+            book.at(cell, node.lineno, node.col_offset + 1, node.end_col_offset),
+            "import the names that you use, or move the line into a cell tagged `imports`",
+        )
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.names[0].name == "*"
+    ]
+
+
+def _parameters_and_metrics(
+    book: Notebook, parts: Sequence[Part], diagnostics: list[Diagnostic]
+) -> tuple[tuple[Parameter, ...], tuple[results.Result, ...]]:
+    def cells(role: Role) -> list[tuple[Cell, ast.Module]]:
+        return [(p.annotation.cell, p.tree) for p in parts if p.annotation.role is role]
+
+    found, problems = parameters.read(book, cells(Role.PARAMETERS))
+    metrics, more = results.read(book, cells(Role.METRICS))
+    diagnostics += problems + more
+    return found, metrics
+
+
+def _steps(parts: Sequence[Part]) -> dict[str, list[Part]]:
+    """The cells of each step; steps stand in the order of their first cells."""
+    steps: dict[str, list[Part]] = {}
+    for part in parts:
+        if part.annotation.step is not None:
+            steps.setdefault(part.annotation.step, []).append(part)
+    return steps
+
+
+def _units(reading: Reading, loose: bool) -> list[Unit]:
+    """What connect needs of each step; with `loose` the `prev:` tags are broken and left aside.
+
+    Edges come from the data where no step has a `prev:` tag. Where some have, a step without one is a root, as in Kale.
+    """
+    shown = reading.shown_metrics()
+    tagged = any(part.annotation.previous for parts in reading.steps.values() for part in parts)
+    units = []
+    for name, parts in reading.steps.items():
+        named = [p.name for part in parts for p in part.annotation.previous]
+        previous = tuple(dict.fromkeys(n for n in named if n in reading.steps and n != name))
+        pieces = [p.piece() for p in parts] + [reading.metric_piece(shown.get(name, ()))]
+        changes = tuple(s.key for p in parts for s in p.annotation.settings if s.kind == "changes")
+        units.append(Unit(name, previous if tagged and not loose else None, tuple(pieces), changes))
+    return units
+
+
+def _shared_findings(reading: Reading, shared: preamble.Preamble) -> list[Diagnostic]:
+    """Names that the imports and functions cells read as they run, and that only a step makes, or nothing."""
+    found = []
+    for item, read in shared.unresolved(frozenset(p.name for p in reading.parameters)):
+        makers = [name for name, parts in reading.steps.items() if read.name in reading.bound(parts)]
+        part = reading.shared[item.piece]
+        where = reading.book.at(part.annotation.cell, read.site.line, read.site.column, read.site.end)
+        if makers:
+            message = f"a cell tagged `{part.annotation.role.value}` reads `{read.name}`, which step `{makers[0]}` makes"
+            hint = f"it runs before every step: give the cell the tag `step:{makers[0]}`, or one of its own"
+            found.append(Diagnostic(rules.SHARED_CELL_READS_STEP, message, where, hint))
+        else:
+            message = f"`{read.name}` is read here, and nothing in the notebook defines it"
+            found.append(Diagnostic(rules.UNDEFINED_NAME, message, where))
+    return found
+
+
+def _rebound(reading: Reading, shared: preamble.Preamble) -> list[Diagnostic]:
+    """A parameter that an imports or functions cell binds too could never be set."""
+    return [
+        Diagnostic(
+            rules.PARAMETER_REBOUND,
+            f"the parameter `{p.name}` is bound again in a cell tagged `imports` or `functions`",
+            p.origin or Location(str(reading.book.path)),
+            "rename one of the two",
+        )
+        for p in reading.parameters
+        if p.name in shared.binds
+    ]
+
+
+def _name_findings(
+    reading: Reading, flow: Dataflow, shared: preamble.Preamble, before: Sequence[Diagnostic]
+) -> list[Diagnostic]:
+    """The problems of the dataflow in words; where cells could not be read, missing names may be in those."""
+    blind = any(d.rule in (rules.SYNTAX_ERROR, rules.STAR_IMPORT) for d in before)
+    known = {*shared.binds, *(p.name for p in reading.parameters)}
+    known |= {name for parts in reading.steps.values() for name in reading.bound(parts)}
+    found: dict[tuple[str, str, str, Location], Diagnostic] = {}
+    for problem in flow.problems:
+        if blind and problem.kind == "undefined":
+            continue
+        where = reading.locate(problem.unit, problem.site)
+        found.setdefault((problem.kind, problem.name, problem.unit, where), naming.describe(problem, where, known))
+    return list(found.values())
+
+
+def _in_order(diagnostics: Sequence[Diagnostic]) -> list[Diagnostic]:
+    """Findings in the order of the notebook, each once."""
+    unique = list(dict.fromkeys(diagnostics))
+    return sorted(unique, key=lambda d: (d.location.cell or 0, d.location.line or 0, d.location.column or 0, d.rule.code))
+
+

@@ -1,0 +1,170 @@
+"""The imports and functions cells: code that stands before every step, of which each step gets what it needs.
+
+Every statement is an item. A step that needs a name gets the items that bind or change it and, in turn, what those
+read; statements with effects outside their names (`np.random.seed(0)`, `plt.style.use(...)`) run in every step.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from kalecompiler import library, names
+from kalecompiler.effects import BUILTIN_NAMES
+from kalecompiler.facts import Binding, Definition, Known, Read, Status, Summary
+from kalecompiler.flow import Flow, is_definitional
+
+_TYPES = {"int": library.SCALAR, "float": library.SCALAR, "str": library.SCALAR, "bool": library.SCALAR}
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One statement of the imports and functions cells; `always`: it runs in every step. `piece` is its cell."""
+
+    statement: ast.stmt
+    piece: int
+    summary: Summary
+    always: bool
+
+
+@dataclass(frozen=True)
+class Preamble:
+    """All items in order of execution, and the names that they leave bound."""
+
+    items: tuple[Item, ...]
+    binds: Mapping[str, Binding]
+    methods: frozenset[str]
+    star: bool
+    parameter_types: Mapping[str, str]
+
+    def known(self, name: str) -> Known | None:
+        """What is known of a name that the preamble binds."""
+        binding = self.binds.get(name)
+        return None if binding is None or binding.status is Status.DELETED else binding.known
+
+    def parameter_type(self, name: str) -> str | None:
+        """The coarse type of a pipeline parameter."""
+        kind = self.parameter_types.get(name)
+        return _TYPES.get(kind, kind) if kind is not None else None
+
+    def may_provide(self, name: str) -> bool:
+        """Whether a name may come from a star import, or is Python's own."""
+        return self.star or name in BUILTIN_NAMES
+
+    def select(self, wanted: Iterable[str]) -> tuple[tuple[int, ...], frozenset[str]]:
+        """The indices of the items that a step needs for these names, and every name read on the way."""
+        chosen = {i for i, item in enumerate(self.items) if item.always}
+        work = [n for i in chosen for n in self._reads(i)] + list(wanted)
+        needed: set[str] = set()
+        while work:
+            name = work.pop()
+            if name in needed:
+                continue
+            needed.add(name)
+            for index, item in enumerate(self.items):
+                if index not in chosen and (name in item.summary.binds or name in item.summary.changes):
+                    chosen.add(index)
+                    work.extend(self._reads(index))
+        return tuple(sorted(chosen)), frozenset(needed)
+
+    def _reads(self, index: int) -> list[str]:
+        summary = self.items[index].summary
+        return [*summary.reads, *(d.name for d in summary.needs.values())]
+
+    def unresolved(self, parameters: frozenset[str]) -> list[tuple[Item, Read]]:
+        """Reads at the top level of the shared cells that nothing in them, no parameter and no builtin answers."""
+        bound = frozenset(self.binds)
+        return [
+            (item, read)
+            for item in self.items
+            for read in item.summary.reads.values()
+            if read.hard and read.name not in bound | parameters and not self.may_provide(read.name)
+        ]
+
+
+def build(pieces: Sequence[Sequence[ast.stmt]], parameter_types: Mapping[str, str]) -> Preamble:
+    """Analyse the shared cells, imports cells first; each piece is a cell's statements."""
+    statements = [s for p in pieces for s in p]
+    methods = names.method_names(statements)
+    later = names.bound_names(statements)
+    state: dict[str, Binding] = {}
+    items: list[Item] = []
+    for index, piece in enumerate(pieces):
+        for statement in piece:
+            flow = Flow(lambda name: _known(state, name, parameter_types), later, methods)
+            flow.piece = index
+            flow.statement(statement)
+            summary = flow.summary()
+            state |= {n: b for n, b in summary.binds.items() if b.status is not Status.MAYBE or n not in state}
+            for name, taint in summary.tainted.items():
+                if name in state:
+                    state[name] = _tainted(state[name], taint)
+            items.append(Item(statement, index, summary, _runs_everywhere(statement, flow)))
+    star = any(isinstance(n, ast.ImportFrom) and n.names[0].name == "*" for s in statements for n in ast.walk(s))
+    return Preamble(tuple(items), state, methods, star, parameter_types)
+
+
+def _known(state: Mapping[str, Binding], name: str, parameter_types: Mapping[str, str]) -> Known | None:
+    if name in state:
+        return state[name].known if state[name].status is not Status.DELETED else None
+    kind = parameter_types.get(name)
+    return Known(type=_TYPES.get(kind, kind)) if kind is not None else None
+
+
+def _tainted(binding: Binding, taint: frozenset[Definition]) -> Binding:
+    k = binding.known
+    return Binding(
+        binding.status, binding.site, Known(k.definition, k.type, k.path, k.taint | taint, k.roots, k.node)
+    )
+
+
+def _runs_everywhere(statement: ast.stmt, flow: Flow) -> bool:
+    """Whether a statement does more than bind names and change what the shared cells bind."""
+    if isinstance(statement, ast.ImportFrom) and (statement.names[0].name == "*" or statement.module == "__future__"):
+        return True
+    if is_definitional(statement) or isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return False
+    if isinstance(statement, ast.Expr):
+        return not isinstance(statement.value, ast.Constant) and not _only_changes_names(statement.value, flow)
+    if isinstance(statement, ast.Assign | ast.AnnAssign | ast.AugAssign):
+        targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+        into = [t for t in targets if not isinstance(t, ast.Name | ast.Tuple | ast.List)]
+        if any(flow.effects.roots(_base(t)) == {} for t in into):
+            return True  # into a module: `plt.rcParams[...] = `, `os.environ[...] = `
+        return statement.value is not None and not _quiet(statement.value, flow)
+    return True
+
+
+def _base(target: ast.expr) -> ast.expr:
+    while isinstance(target, ast.Attribute | ast.Subscript):
+        target = target.value
+    return target
+
+
+def _only_changes_names(value: ast.expr, flow: Flow) -> bool:
+    """`registry.append(x)`: a change of a name that steps get when they need it."""
+    if not isinstance(value, ast.Call) or not isinstance(value.func, ast.Attribute):
+        return False
+    kind = flow.effects.type_of(value.func.value)
+    return kind in library.MUTATORS and value.func.attr in library.MUTATORS[kind]
+
+
+def _quiet(value: ast.expr, flow: Flow) -> bool:
+    """Whether evaluating an expression is known to do nothing but give a value."""
+    for node in ast.walk(value):
+        if isinstance(node, ast.Call) and not _quiet_call(node, flow):
+            return False
+    return True
+
+
+def _quiet_call(node: ast.Call, flow: Flow) -> bool:
+    path = flow.effects.path(node.func)
+    if path is not None:
+        head, last = path.split(".")[0], path.split(".")[-1]
+        known = head in library.PURE_MODULES or path in library.BUILTINS or path in library.RETURNS
+        return (known and "seed" not in last and last not in {"print", "input", "open"}) or last[:1].isupper()
+    if isinstance(node.func, ast.Attribute):
+        return True  # a method of a value made here: its effects are that value's
+    known_name = flow.known(node.func.id) if isinstance(node.func, ast.Name) else None
+    return known_name is not None and known_name.definition is not None

@@ -1,0 +1,57 @@
+"""The first code of a step: makes the modules that the program carries importable, and runs the step.
+
+It is executed with `PARTS` in its globals, never imported: the names of `__main__` belong to the notebook.
+"""
+
+from __future__ import annotations
+
+import binascii
+import sys
+import zlib
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+    from typing import Any
+
+PACKAGE = "kalec_runtime"
+
+
+class Carried:
+    """Finds and loads `kalec_runtime` and its modules, each compiled when it is first imported."""
+
+    def __init__(self, parts: Sequence[str]) -> None:
+        self.sources = {PACKAGE: ""}
+        for part in parts:
+            text = zlib.decompress(binascii.a2b_base64(part)).decode()
+            for module in text.split("\0")[1:]:
+                name, source = module.split("\n", 1)
+                self.sources[PACKAGE + "." + name] = source
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        """The spec of a carried module, None for any other (the import system asks for all of them)."""
+        make: Any = type(sys.__spec__)  # ModuleSpec: importing importlib.machinery for it would cost a millisecond
+        return make(name, self, is_package=name == PACKAGE) if name in self.sources else None
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        """None: the import system makes an ordinary module."""
+        return None
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Run the module's source; tracebacks know it by the angle bracket."""
+        name = module.__name__
+        exec(compile(self.sources[name], f"<{name}>", "exec", dont_inherit=True), module.__dict__)
+
+
+def start(parts: Sequence[str], arguments: Sequence[str]) -> None:
+    """Run the step whose JSON is the first argument, with the executor input that is the second; ends the process."""
+    finder: Any = Carried(parts)
+    sys.meta_path.insert(0, finder)
+    __import__(PACKAGE + ".step")
+    sys.exit(sys.modules[PACKAGE + ".step"].main(arguments[1], arguments[2]))
+
+
+if __name__ == PACKAGE + ".boot":
+    start(globals()["PARTS"], sys.argv)

@@ -1,0 +1,212 @@
+"""A step from beginning to end: packages, parameters, inputs, cells, metrics, outputs."""
+
+from __future__ import annotations
+
+import builtins
+import json
+import os
+import signal
+import sys
+
+from . import cells, contract, failure, parameters
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+
+class Terminated(BaseException):
+    """SIGTERM: the cells' `finally` blocks run, then the step ends."""
+
+
+def main(step_text: str, executor_input: str) -> int:
+    """Run the step; the exit code: 0, 1 for a failure (or what `sys.exit` asked for), 130 interrupted, 143 terminated."""
+    step, task = json.loads(step_text), contract.Task(executor_input)
+    _prepare(step)
+    kernel = cells.Kernel(sys.modules["__main__"].__dict__, _recorder(step, task))
+    folders: list[str] = []
+    try:
+        execute(step, task, kernel, folders)
+        return 0
+    except BaseException as error:  # the edge: everything that cells may raise ends here
+        return _failed(error, step, kernel)
+    finally:
+        kernel.close()
+        kernel.recorder.close()
+        _remove(folders)
+
+
+def execute(step: Mapping[str, Any], task: contract.Task, kernel: cells.Kernel, folders: list[str]) -> None:
+    """Everything that a step does, in order. Raises what the cells raise, StepFailed and ValueProblem."""
+    namespace = kernel.namespace
+    _bring(step, folders)
+    namespace.update(parameters.bind(step.get("parameters", {}), task.parameters))
+    _run(step, kernel, "imports", "functions")
+    _load(step, task, namespace, early=True)
+    _run(step, kernel, "definition")
+    _load(step, task, namespace, early=False)
+    before = _guarded(step, namespace)
+    _run(step, kernel, "cell")
+    _run(step, kernel, "metrics")
+    _measure(step, task, namespace)
+    _check(step, namespace, before)
+    _save(step, task, namespace)
+    task.finish()
+
+
+def _prepare(step: Mapping[str, Any]) -> None:
+    """The process as the cells should find it."""
+    sys.argv = [step["notebook"]]
+    builtins.input = _no_input
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)  # type: ignore[union-attr]
+    signal.signal(signal.SIGTERM, _terminate)
+    if "shell" in step.get("parts", ()):
+        from . import shell
+
+        shell.install(sys.modules["__main__"].__dict__)
+
+
+def _recorder(step: Mapping[str, Any], task: contract.Task) -> cells.Recorder:
+    if "display" not in step.get("parts", ()):
+        return cells.Silent()
+    from . import display
+
+    return display.Recorder(os.path.join(os.path.dirname(task.output_file), "display.json"))
+
+
+def _bring(step: Mapping[str, Any], folders: list[str]) -> None:
+    """Packages and files that the image lacks."""
+    if step.get("packages") or step.get("files"):
+        from . import install
+
+        install.packages(step.get("packages", ()), step.get("pip", {}), folders)
+        install.files(step.get("files", {}), folders)
+
+
+def _run(step: Mapping[str, Any], kernel: cells.Kernel, *kinds: str) -> None:
+    for piece in step.get("code", ()):
+        if piece["kind"] in kinds:
+            kernel.run(piece)
+
+
+def _load(step: Mapping[str, Any], task: contract.Task, namespace: dict[str, Any], early: bool) -> None:
+    wanted = [item for item in step.get("inputs", ()) if item.get("early", False) == early]
+    if not wanted:
+        return
+    from . import values
+
+    for item in wanted:
+        artifact = task.input(item["port"])
+        path, digest = contract.local_path(artifact), (artifact.get("metadata") or {}).get("digest")
+        if not digest:
+            reason = f"the artifact of {item['variable']!r} ({path}), made by step {item['from']}, has no digest"
+            raise failure.StepFailed(f"{reason}\n  help: run step {item['from']} again")
+        value = values.load(path, digest, item["variable"], item["from"])
+        if value is not values.ABSENT:
+            namespace[item["variable"]] = value
+
+
+def _guarded(step: Mapping[str, Any], namespace: Mapping[str, Any]) -> Mapping[str, bytes]:
+    if not step.get("guards"):
+        return {}
+    from . import guards
+
+    return guards.digests(step["guards"], namespace)
+
+
+def _check(step: Mapping[str, Any], namespace: Mapping[str, Any], before: Mapping[str, bytes]) -> None:
+    if not before:
+        return
+    from . import guards
+
+    for name in guards.changed(before, namespace):
+        reason = f"step {step['step']} changed {name!r} in place, but later steps would not see that"
+        cure = f"tag the step changes:{name}, and put the steps that change {name!r} in order with prev:"
+        raise failure.StepFailed(f"{reason}\n  help: {cure}")
+
+
+def _measure(step: Mapping[str, Any], task: contract.Task, namespace: Mapping[str, Any]) -> None:
+    wanted = step.get("metrics")
+    if not wanted:
+        return
+    from . import metrics
+
+    found = metrics.collect(wanted["values"], namespace)
+    contract.write_text(task.new_output(wanted["port"]), json.dumps(found))
+    task.publish(wanted["port"], found)
+
+
+def _save(step: Mapping[str, Any], task: contract.Task, namespace: Mapping[str, Any]) -> None:
+    if not step.get("outputs"):
+        return
+    from . import values
+
+    for item in step["outputs"]:
+        value = namespace.get(item["variable"], values.ABSENT)
+        goal = f"cannot hand {item['variable']!r} ({item.get('cell', step['step'])}) on to {', '.join(item['for'])}"
+        if value is values.ABSENT and not item.get("absent"):
+            cure = "bind it on every way through the step"
+            raise failure.StepFailed(f"{goal}: it is not bound at the end of step {step['step']}\n  help: {cure}")
+        try:
+            metadata = values.save(task.new_output(item["port"]), value, item["variable"])
+        except (values.ValueProblem, OSError) as error:
+            raise failure.StepFailed(f"{goal}: {error}") from error
+        task.publish(item["port"], metadata)
+
+
+def _failed(error: BaseException, step: Mapping[str, Any], kernel: cells.Kernel) -> int:
+    """Say on stderr why the step failed; the exit code."""
+    status, lines, line = _explain(error, step, kernel)
+    sys.stdout.flush()
+    kernel.recorder.fail(error, lines, line)
+    sys.__stderr__.write("\n".join([*lines, ""]))
+    sys.__stderr__.flush()
+    return status
+
+
+def _explain(error: BaseException, step: Mapping[str, Any], kernel: cells.Kernel) -> tuple[int, list[str], int | None]:
+    """(exit code, lines to show, line in the current cell) of an error."""
+    from . import values
+
+    where = f" in {kernel.current}" if kernel.current else ""
+    if isinstance(error, KeyboardInterrupt):
+        return 130, [f"kalec: step {step['step']} was interrupted{where}"], None
+    if isinstance(error, Terminated):
+        return 143, [f"kalec: step {step['step']} was terminated{where}"], None
+    if isinstance(error, (failure.StepFailed, values.ValueProblem)):
+        return 1, [f"kalec: step {step['step']} failed: {error}"], None
+    from . import report
+
+    lines, cell, line = report.describe(error, kernel.names)
+    place = f"{cell}, line {line}" if cell else kernel.current or "the runtime"
+    if isinstance(error, SystemExit):
+        code = error.code
+        reason = f"kalec: step {step['step']} failed: {place} called sys.exit({'' if code is None else repr(code)})"
+        help = "  help: it stops a notebook too, before the cells below; end the cell in another way"
+        return code if isinstance(code, int) and 0 < code < 256 else 1, [reason, help], line
+    return 1, [*lines, f"kalec: step {step['step']} failed in {place}"], line
+
+
+def _remove(folders: list[str]) -> None:
+    if folders:
+        from . import install
+
+        install.remove(folders)
+
+
+def _terminate(number: int, frame: Any) -> None:
+    """The first SIGTERM unwinds the step; a second one, or one to a forked child, has its usual effect."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if os.getpid() != _OWNER:
+        os.kill(os.getpid(), signal.SIGTERM)
+    raise Terminated
+
+
+def _no_input(prompt: object = "") -> str:
+    """What `input` is in a step."""
+    raise RuntimeError("input() has nobody to ask in a pipeline step; make the answer a pipeline parameter")
+
+
+_OWNER = os.getpid()

@@ -1,0 +1,250 @@
+"""Phase 2, annotate: cells and their tags -> one `Annotation` a code cell, and the effective settings of each step.
+
+A cell without a tag of ours joins the tagged cell above it, as in Kale; `placement` decides which. What a single tag
+says is `taglanguage`'s matter; whether the steps' names and `prev:` tags fit together is `stepgraph`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from kalecompiler import diagnostics as rules
+from kalecompiler import placement, stepgraph, taglanguage
+from kalecompiler.diagnostics import Diagnostic, Rule, has_errors
+from kalecompiler.model import (
+    Annotation,
+    Cell,
+    CellKind,
+    Location,
+    Notebook,
+    Previous,
+    Role,
+    Setting,
+    StepSettings,
+)
+from kalecompiler.settings import Settings
+from kalecompiler.settingvalues import GRAMMAR
+from kalecompiler.stepgraph import task_name
+from kalecompiler.suggest import did_you_mean
+from kalecompiler.taglanguage import Tag
+
+__all__ = ["annotate", "step_settings", "task_name"]
+
+# Several tags of these kinds on one step add up, where the values of other kinds contradict each other.
+_ADDING = ("changes", "volume", "toleration", "together", "metrics", "ignore-failure", "secret")
+
+
+@dataclass(frozen=True, slots=True)
+class Tagged:
+    """A code cell with what its own tags say; `role` is None for one that joins the cell above it."""
+
+    cell: Cell
+    role: Role | None
+    step: str | None
+    previous: tuple[Previous, ...]
+    settings: tuple[Setting, ...]
+
+
+def annotate(notebook: Notebook, settings: Settings) -> tuple[tuple[Annotation, ...], list[Diagnostic]]:
+    """Say of each code cell what it is to the pipeline; findings for every tag that is wrong, all in one go."""
+    findings: list[Diagnostic] = []
+    tagged = []
+    for cell in notebook.cells:
+        tags = _tags(notebook, cell, findings)
+        if cell.kind is CellKind.CODE:
+            tagged.append(_read_cell(notebook, cell, tags, findings))
+        elif any(tag.ours and tag.role is not Role.SKIP for tag in tags):
+            findings.append(_on_text_cell(notebook, cell, tags))
+    annotations = _place(notebook, tagged, findings)
+    findings += stepgraph.check(notebook, annotations)
+    findings += _contradictions(annotations)
+    findings += _empty_steps(notebook, annotations)
+    findings += _settings_of_no_step(notebook, annotations, settings)
+    if any(a.role is Role.STEP for a in annotations):
+        return annotations, findings
+    # without any step, that a cell would run in every step says nothing
+    findings = [finding for finding in findings if finding.rule is not rules.UNTAGGED_CODE]
+    return annotations, findings if has_errors(findings) else [*findings, _no_steps(notebook)]
+
+
+def step_settings(annotations: Iterable[Annotation], settings: Settings) -> Mapping[str, StepSettings]:
+    """The effective settings by step: its tags over `[tool.kalecompiler.steps.NAME]` over the pipeline's defaults."""
+    own: dict[str, list[Setting]] = {}
+    for annotation in annotations:
+        if annotation.step is not None:
+            own.setdefault(annotation.step, []).extend(annotation.settings)
+    return {
+        name: _effective([*settings.defaults, *settings.steps.get(name, ()), *tags], settings.image)
+        for name, tags in own.items()
+    }
+
+
+def _effective(settings: Iterable[Setting], image: str) -> StepSettings:
+    """Settings in rising order of weight, made one."""
+    last = {(s.kind, s.key): s.value for s in settings}
+
+    def pairs(kind: str) -> tuple[tuple[str, str], ...]:
+        return tuple(sorted((key, value) for (k, key), value in last.items() if k == kind))
+
+    cache = last.get(("cache", ""))
+    return StepSettings(
+        image=last.get(("image", ""), image),
+        cache=None if cache is None else cache == "enabled",
+        limits=pairs("limit"),
+        requests=pairs("request"),
+        labels=pairs("label"),
+        annotations=pairs("annotation"),
+    )
+
+
+def _tags(notebook: Notebook, cell: Cell, findings: list[Diagnostic]) -> list[Tag]:
+    """The tags of a cell; those that are no texts are findings."""
+    tags = cell.metadata.get("tags") or []
+    wrong = not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags)
+    if wrong and cell.kind is CellKind.CODE:
+        hint = 'write them as in `"tags": ["step:train", "prev:load"]`'
+        message = f"the tags of cell {cell.number} are not a list of texts"
+        findings.append(Diagnostic(rules.INVALID_TAGS, message, notebook.at(cell), hint))
+    return taglanguage.tags_of(cell.metadata)
+
+
+def _read_cell(notebook: Notebook, cell: Cell, tags: list[Tag], findings: list[Diagnostic]) -> Tagged:
+    """What a code cell's own tags make of it."""
+    if any(tag.role is Role.SKIP for tag in tags):
+        return Tagged(cell, Role.SKIP, None, (), ())
+    findings += [
+        Diagnostic(tag.finding.rule, tag.finding.message, _at_tag(notebook, cell, tag), tag.finding.hint)
+        for tag in tags
+        if tag.finding
+    ]
+    roles = list(dict.fromkeys(tag.role for tag in tags if tag.role))
+    steps = list(dict.fromkeys(tag.step for tag in tags if tag.step))
+    findings += _contradictory_places(notebook, cell, [r.value for r in roles], steps)
+    origin = {tag: _at_tag(notebook, cell, tag) for tag in tags}
+    previous = tuple(Previous(name, origin[tag]) for tag in tags for name in tag.previous)
+    settings = tuple(Setting(*tag.setting, origin[tag]) for tag in tags if tag.setting)
+    if steps:
+        return Tagged(cell, Role.STEP, steps[0], previous, settings)
+    return Tagged(cell, roles[0] if roles else None, None, previous, settings)
+
+
+def _contradictory_places(notebook: Notebook, cell: Cell, roles: list[str], steps: list[str]) -> list[Diagnostic]:
+    if len(steps) > 1:
+        message = f"cell {cell.number} is in {len(steps)} steps: {_listed(steps)}"
+        hint = "a cell runs in one step; split it, or move what both need to a cell tagged `functions`"
+        return [Diagnostic(rules.SEVERAL_STEPS, message, notebook.at(cell), hint)]
+    both = roles + [f"step:{name}" for name in steps]
+    if len(both) > 1:
+        message = f"cell {cell.number} is tagged both {_listed(both, ' and ')}"
+        return [Diagnostic(rules.CONTRADICTORY_ROLES, message, notebook.at(cell), "keep one of the tags")]
+    return []
+
+
+def _place(notebook: Notebook, tagged: Iterable[Tagged], findings: list[Diagnostic]) -> tuple[Annotation, ...]:
+    """Put each cell where its tags, or the cells above it, say."""
+    above = placement.START
+    annotations = []
+    for cell in tagged:
+        explicit = None if cell.role is None else placement.Place(cell.role, cell.step)
+        place, above = placement.place(cell.cell.source, explicit, above)
+        if place.unasked and not any(finding.location.cell == cell.cell.number for finding in findings):
+            findings.append(_untagged(notebook, cell.cell))
+        annotation = Annotation(cell.cell, place.role, place.step, cell.previous, cell.settings)
+        findings += _outside_step(annotation, cell.role is not None)
+        annotations.append(annotation if place.role is Role.STEP else replace(annotation, previous=(), settings=()))
+    return tuple(annotations)
+
+
+def _untagged(notebook: Notebook, cell: Cell) -> Diagnostic:
+    message = f"cell {cell.number} has no tag and stands above the first step, so it runs in every step that needs it"
+    hint = "tag it `imports`, `functions`, `step:NAME` or `skip`"
+    return Diagnostic(rules.UNTAGGED_CODE, message, notebook.at(cell), hint)
+
+
+def _outside_step(annotation: Annotation, tagged: bool) -> list[Diagnostic]:
+    """Findings for tags of a step on a cell that is in none."""
+    if annotation.role is Role.STEP:
+        return []
+    what = f"a cell tagged `{annotation.role.value}`" if tagged else "a cell that is in no step"
+    rule: Rule = rules.TAG_OUTSIDE_STEP if tagged else rules.PREV_WITHOUT_STEP
+    hint = "move the tag to a cell of the step that it is meant for"
+    wrong = [(rule, origin) for origin in dict.fromkeys(p.origin for p in annotation.previous)]
+    # of the others it was said already that they have no effect yet
+    wrong += [(rules.TAG_OUTSIDE_STEP, s.origin) for s in annotation.settings if GRAMMAR[s.kind].effective]
+    return [Diagnostic(rule, f"the tag `{origin.tag}` has no effect on {what}", origin, hint) for rule, origin in wrong]
+
+
+def _on_text_cell(notebook: Notebook, cell: Cell, tags: list[Tag]) -> Diagnostic:
+    names = _listed([tag.text for tag in tags if tag.ours])
+    message = f"{names} on cell {cell.number} has no effect: it is a {cell.kind.value} cell"
+    hint = "tag the code cell below it instead"
+    return Diagnostic(rules.TAG_ON_TEXT_CELL, message, notebook.at(cell), hint)
+
+
+def _contradictions(annotations: Iterable[Annotation]) -> list[Diagnostic]:
+    """One finding for each setting that a step's tags give two values."""
+    first: dict[tuple[str, str, str], Setting] = {}
+    found = []
+    for annotation in annotations:
+        for setting in annotation.settings:
+            if annotation.step is None or setting.kind in _ADDING:
+                continue
+            other = first.setdefault((annotation.step, setting.kind, setting.key), setting)
+            if other.value != setting.value:
+                found.append(_contradiction(annotation.step, other, setting))
+    return found
+
+
+def _contradiction(step: str, one: Setting, other: Setting) -> Diagnostic:
+    message = (
+        f"step `{step}` has both `{one.origin.tag}` (cell {one.origin.cell}) "
+        f"and `{other.origin.tag}` (cell {other.origin.cell})"
+    )
+    return Diagnostic(rules.CONTRADICTORY_SETTINGS, message, other.origin, "keep one of the tags")
+
+
+def _empty_steps(notebook: Notebook, annotations: Iterable[Annotation]) -> list[Diagnostic]:
+    cells: dict[str, list[Cell]] = {}
+    for annotation in annotations:
+        if annotation.step is not None:
+            cells.setdefault(annotation.step, []).append(annotation.cell)
+    return [
+        Diagnostic(
+            rules.EMPTY_STEP,
+            f"step `{name}` has no code",
+            notebook.at(own[0]),
+            "tag its cells, or remove the step",
+        )
+        for name, own in cells.items()
+        if all(placement.is_empty(cell.source) for cell in own)
+    ]
+
+
+def _settings_of_no_step(notebook: Notebook, annotations: Iterable[Annotation], settings: Settings) -> list[Diagnostic]:
+    """Findings for `steps.NAME` in the notebook's own metadata; a pyproject.toml is there for other notebooks too."""
+    steps = {a.step for a in annotations if a.step is not None}
+    return [
+        Diagnostic(
+            rules.UNKNOWN_METADATA_KEY,
+            f"metadata `kalecompiler`: there is no step `{name}` for `steps.{name}`",
+            own[0].origin,
+            did_you_mean(name, steps),
+        )
+        for name, own in settings.steps.items()
+        if name not in steps and own and own[0].origin.path == str(notebook.path)
+    ]
+
+
+def _no_steps(notebook: Notebook) -> Diagnostic:
+    message = "no cell is tagged as a step" if notebook.cells else "the notebook has no cells"
+    hint = f"tag cells with `step:NAME`, or let `kalec init {notebook.path}` propose steps from the headings"
+    return Diagnostic(rules.NO_STEPS, message, Location(str(notebook.path)), hint)
+
+
+def _at_tag(notebook: Notebook, cell: Cell, tag: Tag) -> Location:
+    return replace(notebook.at(cell), tag=tag.text)
+
+
+def _listed(names: Iterable[str], separator: str = ", ") -> str:
+    return separator.join(f"`{name}`" for name in names)

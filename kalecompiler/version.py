@@ -1,0 +1,3 @@
+"""The version of kalecompiler, in one place: the build reads it here, and so does the compiler."""
+
+VERSION = "0.1.0"

@@ -1,0 +1,45 @@
+"""Fixtures that tests of every kind share: what lies in ../shared, and goldens."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-goldens", action="store_true", help="write the goldens anew instead of comparing")
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real notebooks and recordings (`KALEC_SHARED`, else ../shared); the test is skipped without it."""
+    folder = Path(os.environ.get("KALEC_SHARED") or ROOT / ".." / "shared").resolve()
+    if not folder.is_dir():
+        pytest.skip("there is no ../shared here: set KALEC_SHARED")
+    return folder
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[Path, str], None]:
+    """Compare text with a golden file, or write it with --update-goldens."""
+
+    def compare(path: Path, text: str) -> None:
+        if request.config.getoption("--update-goldens"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(text.encode())
+        assert path.exists(), f"no golden {path}: pytest --update-goldens"
+        assert text == path.read_bytes().decode()
+
+    return compare
+
+
+@pytest.fixture(autouse=True)
+def _own_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same answers wherever the tests run."""
+    for name in ("NO_COLOR", "FORCE_COLOR", "KALEC_DEBUG", "COLUMNS"):
+        monkeypatch.delenv(name, raising=False)
