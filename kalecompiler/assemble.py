@@ -127,7 +127,13 @@ def pipeline(
                 task=task_name(c.name),
                 after=c.after,
                 inputs=tuple(
-                    Artifact(k.variable, k.producer, inputs[k.variable, k.producer], sources[k.producer][1][k.variable], k.early)
+                    Artifact(
+                        k.variable,
+                        k.producer,
+                        inputs[k.variable, k.producer],
+                        sources[k.producer][1][k.variable],
+                        k.early,
+                    )
                     for k in c.inputs
                 ),
                 outputs=tuple(_output(reading, connected, c, v, port) for v, port in outputs.items()),
@@ -170,7 +176,9 @@ def _output(reading: Reading, connected: Mapping[str, Connected], c: Connected, 
     certain = binding is not None and binding.status is Status.BOUND
     schema = _SCHEMAS.get(binding.known.type or "", "system.Artifact") if binding and certain else "system.Artifact"
     site = binding.site if binding is not None else change.site if change is not None else None
-    consumers = sorted(n for n, o in connected.items() for k in o.inputs if (k.variable, k.producer) == (variable, c.name))
+    consumers = sorted(
+        n for n, o in connected.items() for k in o.inputs if (k.variable, k.producer) == (variable, c.name)
+    )
     return Output(
         variable=variable,
         port=port,
@@ -181,9 +189,7 @@ def _output(reading: Reading, connected: Mapping[str, Connected], c: Connected, 
     )
 
 
-def _code(
-    reading: Reading, shared: Preamble, c: Connected, metrics: Sequence[results.Result]
-) -> Iterator[Code]:
+def _code(reading: Reading, shared: Preamble, c: Connected, metrics: Sequence[results.Result]) -> Iterator[Code]:
     """All code of a step, in the order in which it runs."""
     book = reading.book
     yield from _shared_code(reading, [shared.items[i] for i in c.preamble])

@@ -158,14 +158,14 @@ def compile_(notebook: Path, output: Path | None, format_: str, no_limit: bool, 
 
     Without --output it is NAME.yaml for NAME.ipynb, in the current folder.
     """
-    result = commands.compile_(notebook, {"image": image}, limit=not no_limit)
-    console.findings(result.diagnostics, err=True)
-    if commands.status(result.diagnostics, strict):
+    package = commands.compile_(notebook, {"image": image}, limit=not no_limit)
+    console.findings(package.diagnostics, err=True)
+    if commands.status(package.diagnostics, strict):
         console.error("not written, as --strict takes warnings for errors")
         return 1
     target = output or Path(f"{notebook.stem}.{format_}")
-    console.write(target, result.module if format_ == "py" else result.text)
-    console.note(result.summary)
+    console.write(target, package.compiled.module if format_ == "py" else package.compiled.text)
+    console.note(package.summary)
     return 0
 
 

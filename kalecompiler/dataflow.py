@@ -352,7 +352,7 @@ class _Connector:
             definition = binding.known.definition if binding is not None else None
             if binding is not None and binding.status is Status.DELETED:
                 read = place.summary.reads[name]
-                if read.hard:
+                if read.hard and not self.preamble.may_provide(name):
                     self._problem("deleted", position, read, (self.places[provider].unit.name,))
             elif definition is not None:
                 self._carry(position, definition)
@@ -395,7 +395,8 @@ class _Connector:
         """A name that a carried statement reads as it runs: in the version that its home step had then."""
         place, source = self.places[position], self.places[home]
         binding = source.summary.binds.get(name)
-        if binding is not None and _before(binding.site, definition.site):
+        own = binding is not None and name not in definition.outside
+        if binding is not None and own and _before(binding.site, definition.site):
             if binding.known.definition is not None:
                 self._carry(position, binding.known.definition)
                 self._carry_lazy(position, home, binding.known.definition)
@@ -403,7 +404,7 @@ class _Connector:
                 source.outputs.add(name)
                 place.early[name, home] = None
             return
-        if binding is not None and name != definition.name:
+        if own and name != definition.name:
             read = Read(name, definition.site, True, definition.name)
             self._problem("moved", home, read, (place.unit.name,))
         provider = source.providers.get(name)

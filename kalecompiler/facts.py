@@ -42,7 +42,8 @@ class Site:
 class Definition:
     """A statement that a later step gets as source: a function, class, import, named lambda, or a choice of them.
 
-    `lazy` are the module-level names its bodies read when they run, `eager` those it reads where it stands.
+    `lazy` are the module-level names its bodies read when they run, `eager` those it reads where it stands, and
+    `outside` those of them that its step had not bound by then.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Definition:
     lazy: frozenset[str] = frozenset()
     eager: tuple[str, ...] = ()
     node: ast.AST | None = None
+    outside: frozenset[str] = frozenset()
 
     @property
     def key(self) -> tuple[str, str]:

@@ -175,8 +175,7 @@ MUTATORS: dict[str, frozenset[str]] = {
         "update pop popitem clear setdefault __setitem__ move_to_end subtract".split(),
     ),
     SET: frozenset(
-        "add update remove discard pop clear intersection_update difference_update "
-        "symmetric_difference_update".split()
+        "add update remove discard pop clear intersection_update difference_update symmetric_difference_update".split()
     ),
     NUMPY: frozenset("sort fill resize put partition itemset setflags setfield __setitem__".split()),
     PANDAS: frozenset("insert pop update set_flags __setitem__".split()) - {"set_flags"},
@@ -283,4 +282,6 @@ ATTRIBUTES: dict[tuple[str, str], str] = {
 }
 
 #: Calls that hand on state outside every variable: they run in every step where the imports or functions cells have them.
-QUIET_CALLABLES = frozenset({"TypeVar", "namedtuple", "NamedTuple", "TypedDict", "NewType", "dataclass", "field", "partial"})
+QUIET_CALLABLES = frozenset(
+    {"TypeVar", "namedtuple", "NamedTuple", "TypedDict", "NewType", "dataclass", "field", "partial"}
+)

@@ -191,7 +191,7 @@ def _unknown(shown: str, known: dict[str, Does] | dict[str, None]) -> Outcome:
 
 def _extension(argument: str, used: bool) -> Outcome:
     """`%load_ext`: the extension's magics have rows of their own, the extension is not loaded."""
-    if not used and argument.split(".")[0] in _QUIET_EXTENSIONS:
+    if not used and argument.split(".", maxsplit=1)[0] in _QUIET_EXTENSIONS:
         return Outcome("pass")
     message = f"the extension {argument!r} is not loaded in a step"
     return Outcome("pass", problems=(problem(IGNORED_MAGIC, message, "import what it does as a Python package"),))

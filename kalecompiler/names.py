@@ -189,6 +189,12 @@ class _FreeNames(ast.NodeVisitor):
             self.visit(node)
         self.scopes.pop()
 
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
+        """Annotations of a function's own variables are never evaluated."""
+        self.visit(node.target)
+        if node.value is not None:
+            self.visit(node.value)
+
     def visit_AugAssign(self, node: ast.AugAssign) -> None:
         if isinstance(node.target, ast.Name):
             self.visit_Name(ast.Name(node.target.id, ast.Load()))
@@ -196,7 +202,7 @@ class _FreeNames(ast.NodeVisitor):
 
     def visit_Name(self, node: ast.Name) -> None:
         declared_global = bool(self.globals) and node.id in self.globals[-1]
-        if isinstance(node.ctx, ast.Load) and (declared_global or not any(node.id in s for s in self.scopes)):
+        if not isinstance(node.ctx, ast.Store) and (declared_global or not any(node.id in s for s in self.scopes)):
             self.reads.add(node.id)
 
 
@@ -210,3 +216,30 @@ def method_names(statements: Iterable[ast.stmt]) -> frozenset[str]:
         for member in node.body
         if isinstance(member, ast.FunctionDef | ast.AsyncFunctionDef)
     )
+
+
+def mangled(tree: ast.Module) -> ast.Module:
+    """The tree with private names of class bodies as Python compiles them: `__x` in class `K` is `_K__x`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef) and node.name.strip("_"):
+            _Mangler(f"_{node.name.lstrip('_')}").generic_visit(node)
+    return tree
+
+
+class _Mangler(ast.NodeTransformer):
+    def __init__(self, prefix: str) -> None:
+        self.prefix = prefix
+
+    def _private(self, name: str) -> str:
+        return self.prefix + name if name.startswith("__") and not name.endswith("__") else name
+
+    def visit_Name(self, node: ast.Name) -> ast.Name:
+        node.id = self._private(node.id)
+        return node
+
+    def visit_Global(self, node: ast.Global) -> ast.Global:
+        node.names = [self._private(name) for name in node.names]
+        return node
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.ClassDef:
+        return node  # a class inside mangles with its own name

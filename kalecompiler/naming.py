@@ -75,7 +75,9 @@ def _state(problem: Problem, known: Iterable[str]) -> Text:
 
 
 def _moved(problem: Problem, known: Iterable[str]) -> Text:
-    message = f"`{problem.owner}` reads `{problem.name}` where it is defined, and step `{problem.unit}` rebinds it later"
+    message = (
+        f"`{problem.owner}` reads `{problem.name}` where it is defined, and step `{problem.unit}` rebinds it later"
+    )
     hint = f"use another name for one of the two values, as step `{problem.others[0]}` defines `{problem.owner}` again"
     return rules.MOVED_DEFAULT, message, hint
 

@@ -50,17 +50,16 @@ def read(path: Path) -> tuple[Notebook, list[Diagnostic]]:
 
 
 def _bytes(path: Path) -> bytes:
-    if path.is_dir():
-        raise UsageError(f"{path} is a directory, not a notebook; name a .ipynb file")
     try:
-        data = path.read_bytes()
+        if path.is_dir():
+            raise UsageError(f"{path} is a directory, not a notebook: name a .ipynb file in it")
+        if path.exists() and path.suffix != ".ipynb":
+            raise UsageError(f"{path} is not a notebook: its name does not end in .ipynb")
+        return path.read_bytes()
     except FileNotFoundError:
         raise UsageError(f"{path} does not exist") from None
     except (OSError, ValueError) as error:
         raise UsageError(f"{path} cannot be read: {_reason(error)}") from None
-    if path.suffix != ".ipynb":
-        raise UsageError(f"{path} is not a notebook: its name does not end in .ipynb")
-    return data
 
 
 def _reason(error: Exception) -> str:

@@ -29,9 +29,9 @@ def parts(step: Step) -> tuple[str, ...]:
 
 def program(wanted: tuple[str, ...]) -> str:
     """The text of the program that runs a step with these parts of the runtime."""
-    from kalecompiler import runtime
+    from kalecompiler.runtime.program import program as assemble
 
-    return str(runtime.program(wanted))
+    return assemble(wanted)
 
 
 def text(step: Step, pipeline: Pipeline) -> str:

@@ -26,7 +26,11 @@ def statement_text(source: str, node: ast.stmt) -> str:
 def import_text(node: ast.Import | ast.ImportFrom, wanted: Iterable[str]) -> str:
     """An import reduced to the names that are wanted of it."""
     keep = set(wanted)
-    aliases = [a for a in node.names if (a.asname or a.name.split(".")[0] if isinstance(node, ast.Import) else a.asname or a.name) in keep]
+    aliases = [
+        a
+        for a in node.names
+        if (a.asname or a.name.split(".")[0] if isinstance(node, ast.Import) else a.asname or a.name) in keep
+    ]
     if isinstance(node, ast.Import):
         return ast.unparse(ast.Import(aliases))
     return ast.unparse(ast.ImportFrom(node.module, aliases, node.level))

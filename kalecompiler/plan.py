@@ -8,7 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kalecompiler import assemble, dataflow, ipython, naming, notebook, parameters, preamble, results, settings, tags
+from kalecompiler import (
+    assemble,
+    dataflow,
+    ipython,
+    names,
+    naming,
+    notebook,
+    parameters,
+    preamble,
+    results,
+    settings,
+    tags,
+)
 from kalecompiler import diagnostics as rules
 from kalecompiler.assemble import Part, Reading
 from kalecompiler.dataflow import Dataflow, Unit
@@ -65,7 +77,7 @@ def _part(book: Notebook, annotation: Annotation, diagnostics: list[Diagnostic])
         where = book.at(cell, problem.line, problem.column)
         diagnostics.append(Diagnostic(problem.rule, problem.message, where, problem.hint))
     try:
-        tree = ast.parse(translation.source)
+        tree = names.mangled(ast.parse(translation.source))
     except (SyntaxError, ValueError):
         tree = ast.Module([], [])
     if annotation.role is Role.STEP:
@@ -110,16 +122,18 @@ def _steps(parts: Sequence[Part]) -> dict[str, list[Part]]:
 def _units(reading: Reading, loose: bool) -> list[Unit]:
     """What connect needs of each step; with `loose` the `prev:` tags are broken and left aside.
 
-    Edges come from the data where no step has a `prev:` tag. Where some have, a step without one is a root, as in Kale.
+    A step that takes part in the `prev:` graph, by a tag of its own or named in another's, has those edges and no
+    others; the edges of one that stands outside it come from the data.
     """
     shown = reading.shown_metrics()
-    tagged = any(part.annotation.previous for parts in reading.steps.values() for part in parts)
+    joined = {p.name for parts in reading.steps.values() for part in parts for p in part.annotation.previous}
     units = []
     for name, parts in reading.steps.items():
         named = [p.name for part in parts for p in part.annotation.previous]
         previous = tuple(dict.fromkeys(n for n in named if n in reading.steps and n != name))
         pieces = [p.piece() for p in parts] + [reading.metric_piece(shown.get(name, ()))]
         changes = tuple(s.key for p in parts for s in p.annotation.settings if s.kind == "changes")
+        tagged = bool(named) or name in joined
         units.append(Unit(name, previous if tagged and not loose else None, tuple(pieces), changes))
     return units
 
@@ -132,7 +146,9 @@ def _shared_findings(reading: Reading, shared: preamble.Preamble) -> list[Diagno
         part = reading.shared[item.piece]
         where = reading.book.at(part.annotation.cell, read.site.line, read.site.column, read.site.end)
         if makers:
-            message = f"a cell tagged `{part.annotation.role.value}` reads `{read.name}`, which step `{makers[0]}` makes"
+            message = (
+                f"a cell tagged `{part.annotation.role.value}` reads `{read.name}`, which step `{makers[0]}` makes"
+            )
             hint = f"it runs before every step: give the cell the tag `step:{makers[0]}`, or one of its own"
             found.append(Diagnostic(rules.SHARED_CELL_READS_STEP, message, where, hint))
         else:
@@ -174,6 +190,6 @@ def _name_findings(
 def _in_order(diagnostics: Sequence[Diagnostic]) -> list[Diagnostic]:
     """Findings in the order of the notebook, each once."""
     unique = list(dict.fromkeys(diagnostics))
-    return sorted(unique, key=lambda d: (d.location.cell or 0, d.location.line or 0, d.location.column or 0, d.rule.code))
-
-
+    return sorted(
+        unique, key=lambda d: (d.location.cell or 0, d.location.line or 0, d.location.column or 0, d.rule.code)
+    )

@@ -11,9 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from kalecompiler import library, names
-from kalecompiler.effects import BUILTIN_NAMES
 from kalecompiler.facts import Binding, Definition, Known, Read, Status, Summary
-from kalecompiler.flow import Flow, is_definitional
+from kalecompiler.flow import Flow
+from kalecompiler.shapes import is_definitional
+from kalecompiler.sharing import BUILTIN_NAMES
 
 _TYPES = {"int": library.SCALAR, "float": library.SCALAR, "str": library.SCALAR, "bool": library.SCALAR}
 
@@ -114,9 +115,7 @@ def _known(state: Mapping[str, Binding], name: str, parameter_types: Mapping[str
 
 def _tainted(binding: Binding, taint: frozenset[Definition]) -> Binding:
     k = binding.known
-    return Binding(
-        binding.status, binding.site, Known(k.definition, k.type, k.path, k.taint | taint, k.roots, k.node)
-    )
+    return Binding(binding.status, binding.site, Known(k.definition, k.type, k.path, k.taint | taint, k.roots, k.node))
 
 
 def _runs_everywhere(statement: ast.stmt, flow: Flow) -> bool:

@@ -51,7 +51,7 @@ def show(stream: TextIO | None = None, locate: Locate = lambda place: None) -> I
 
     console = Console(file=stream, highlight=False)
     table = LiveTable(console, locate)
-    with Live(get_renderable=table.render, console=console, refresh_per_second=10):
+    with Live(get_renderable=table.render, console=console, refresh_per_second=10, redirect_stdout=False):
         yield table.take
 
 

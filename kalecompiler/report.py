@@ -11,6 +11,7 @@ from kalecompiler.model import Location
 
 _TAB = 4
 _WIDEST = 160
+_LONGEST = 600
 _COLORS = {"error": "\x1b[1;31m", "warning": "\x1b[1;33m", "bold": "\x1b[1m", "frame": "\x1b[1;34m", "none": ""}
 _RESET = "\x1b[0m"
 
@@ -102,8 +103,9 @@ def _width(text: str) -> int:
 
 
 def printable(text: str) -> str:
-    """Text of a notebook made safe for a terminal: one line, no control characters."""
-    return "".join(_shown(char) if char != "\n" else " " for char in text)
+    """Text of a notebook made safe for a terminal: one line of bearable length, no control characters."""
+    cut = text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]} ... {text[-_LONGEST // 2 :]}"
+    return "".join(_shown(char) if char != "\n" else " " for char in cut)
 
 
 def _paint(text: str, name: str, color: bool) -> str:

@@ -1,4 +1,6 @@
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+
+
 @dataclass
 class Wanted:
     packages: dict; files: dict; findings: list

@@ -104,15 +104,18 @@ def _pyproject(folder: Path, findings: list[Diagnostic]) -> list[Table]:
     """The table of the nearest pyproject.toml that has one."""
     for parent in (folder, *folder.parents):
         path = parent / "pyproject.toml"
-        tool = _toml(path).get("tool") if path.is_file() else None
+        tool = _toml(path).get("tool")
         if isinstance(tool, dict) and "kalecompiler" in tool:
             return [_strict_table(tool["kalecompiler"], str(path), parent, findings)]
     return []
 
 
 def _toml(path: Path) -> dict[str, Any]:
+    """The content of a TOML file; nothing where there is none."""
     try:
         content: dict[str, Any] = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return {}
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from None
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

@@ -104,7 +104,7 @@ def _checked(kind: str, name: str, value: str, where: str) -> ParsedSetting:
     try:
         return check_setting(kind, name, value)
     except SettingError as error:
-        raise TableError(f"`{where}` {error}", error.hint) from None
+        raise TableError(f"`{where}` {error}") from None
 
 
 def _tags(key: str, value: Any) -> Iterator[ParsedSetting]:

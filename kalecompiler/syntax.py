@@ -60,7 +60,7 @@ def _lower(sentence: str) -> str:
 def _hint(message: str, text: str) -> str | None:
     if _PYTHON_2.search(message) or re.match(r"\s*(print|exec)\s+[^\s(=.]", text):
         return "this looks like Python 2, and a step runs Python 3: `print(x)`, `except E as e`"
-    word = text.split()[0] if text.split() else ""
+    word = text.split(maxsplit=1)[0] if text.split() else ""
     if is_magic_name(word):
         return f"write `%{text.strip()}`: IPython takes it as a magic without `%` only alone in its cell"
     return None

@@ -148,16 +148,17 @@ def _place(notebook: Notebook, tagged: Iterable[Tagged], findings: list[Diagnost
     for cell in tagged:
         explicit = None if cell.role is None else placement.Place(cell.role, cell.step)
         place, above = placement.place(cell.cell.source, explicit, above)
-        if place.unasked and not any(finding.location.cell == cell.cell.number for finding in findings):
-            findings.append(_untagged(notebook, cell.cell))
         annotation = Annotation(cell.cell, place.role, place.step, cell.previous, cell.settings)
         findings += _outside_step(annotation, cell.role is not None)
+        # one finding is enough for a cell that stands where it does because its tags are wrong
+        if place.unasked and not any(finding.location.cell == cell.cell.number for finding in findings):
+            findings.append(_untagged(notebook, cell.cell))
         annotations.append(annotation if place.role is Role.STEP else replace(annotation, previous=(), settings=()))
     return tuple(annotations)
 
 
 def _untagged(notebook: Notebook, cell: Cell) -> Diagnostic:
-    message = f"cell {cell.number} has no tag and stands above the first step, so it runs in every step that needs it"
+    message = f"cell {cell.number} stands above the first step without a tag, so it runs in every step that needs it"
     hint = "tag it `imports`, `functions`, `step:NAME` or `skip`"
     return Diagnostic(rules.UNTAGGED_CODE, message, notebook.at(cell), hint)
 

@@ -59,7 +59,9 @@ def task(
         "after": list(after),
         "inputs": [tuple(text.split(".")) for text in inputs],
         "outputs": {
-            **{port: {"artifactType": {"schemaTitle": "system.Artifact", "schemaVersion": "0.0.1"}} for port in outputs},
+            **{
+                port: {"artifactType": {"schemaTitle": "system.Artifact", "schemaVersion": "0.0.1"}} for port in outputs
+            },
             **{port: {"artifactType": {"schemaTitle": "system.Metrics", "schemaVersion": "0.0.1"}} for port in metrics},
         },
         "parameters": dict(parameters or {}),

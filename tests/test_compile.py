@@ -265,6 +265,11 @@ def test_code_reads_like_code_in_the_package() -> None:
     assert re.search(r"""^ +"if x:",\n +"    print\('größe'\)"$""", compiled.text, re.MULTILINE)
 
 
+def test_a_long_text_stays_on_its_line() -> None:
+    text = "word " * 100 + "end"
+    assert f"description: {text}\n" in compile_package(dataclasses.replace(one_step(), description=text)).text
+
+
 def test_libyaml_is_not_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     fast = compile_package(churn())
     monkeypatch.delattr(yaml, "CSafeDumper")

@@ -153,7 +153,9 @@ def test_ready_steps_start_in_order(tmp_path: Path, order: tuple[str, ...], expe
 
 def test_a_step_waits_for_all_above_it_also_without_data(tmp_path: Path) -> None:
     slow = task("time.sleep(0.1); pathlib.Path('done').touch()")
-    result = run(package(first=task(), slow=slow, last=task("assert os.path.exists('done')", after=["slow", "first"])), tmp_path)
+    result = run(
+        package(first=task(), slow=slow, last=task("assert os.path.exists('done')", after=["slow", "first"])), tmp_path
+    )
     assert result.status is local.Status.SUCCEEDED
 
 
@@ -202,6 +204,11 @@ def test_isolated_steps_each_have_an_empty_folder(tmp_path: Path) -> None:
     result = run(package(a=task(code), b=task(code, after=["a"])), tmp_path, isolate=True)
     assert (log(result, "a"), log(result, "b")) == ("[]\n", "[]\n")
     assert not (tmp_path / "hidden").exists()
+
+
+def test_an_isolated_step_may_call_an_output_anything(tmp_path: Path) -> None:
+    result = run(package(a=task(outputs=["work", "log", "cwd"])), tmp_path, isolate=True)
+    assert set(step(result, "a").outputs) == {"work", "log", "cwd"}
 
 
 def test_the_log_has_every_line_of_both_streams_in_order(tmp_path: Path) -> None:
@@ -280,7 +287,9 @@ def _writes(text: str) -> list[str]:
         _fails("was killed by SIGSEGV", "os.kill(os.getpid(), signal.SIGSEGV)"),
         _fails("cannot be started: No such file or directory: no-such-program", command=["no-such-program"]),
         _fails("cannot be started: Permission denied: /etc/passwd", command=["/etc/passwd"]),
-        _fails("cannot be started: an argument is longer than the system allows", command=["python3", "-c", "#" * 200_000]),
+        _fails(
+            "cannot be started: an argument is longer than the system allows", command=["python3", "-c", "#" * 200_000]
+        ),
         _fails("cannot be started: embedded null byte", command=["python3", "-c", "\0"]),
         _fails("the step ended without writing executor_output.json", command=NO_OUTPUT, outputs=["x"]),
         _fails("executor_output.json cannot be read: ", command=_writes("{"), outputs=["x"]),
@@ -340,12 +349,17 @@ exec(compile(source, "churn.ipynb train[2]", "exec"))
 @pytest.mark.parametrize(
     ("code", "carried", "expected"),
     [
-        pytest.param(RAISES, PIECES, local.Place("churn.ipynb train[2]", 2), id="innermost frame of the last traceback"),
+        pytest.param(
+            RAISES, PIECES, local.Place("churn.ipynb train[2]", 2), id="innermost frame of the last traceback"
+        ),
         pytest.param(RAISES.replace("1 / x", "1 +"), PIECES, local.Place("churn.ipynb train[2]", 2), id="syntax error"),
         pytest.param(RAISES, {}, None, id="no pieces of ours"),
         pytest.param("sys.exit(1)", PIECES, None, id="no traceback"),
         pytest.param(
-            RAISES.replace("1 / x", "json.loads('')"), PIECES, local.Place("churn.ipynb train[2]", 2), id="below a library"
+            RAISES.replace("1 / x", "json.loads('')"),
+            PIECES,
+            local.Place("churn.ipynb train[2]", 2),
+            id="below a library",
         ),
     ],
 )
@@ -383,7 +397,9 @@ def test_a_place_is_found_in_the_notebook(place: local.Place, expected: Location
 
 def test_json_of_a_run(tmp_path: Path) -> None:
     carried = {"format": 1, "outputs": [{"variable": "df", "port": "frame"}]}
-    spec = package(a=task(outputs=["frame"], step=carried), b=task("sys.exit(1)", inputs=["a.frame"]), c=task(after=["b"]))
+    spec = package(
+        a=task(outputs=["frame"], step=carried), b=task("sys.exit(1)", inputs=["a.frame"]), c=task(after=["b"])
+    )
     result = run(spec, tmp_path)
     shown = local.to_json(result)
     assert re.fullmatch(r"sample-\d{8}-\d{6}-[0-9a-f]{4}", shown["run"])

@@ -75,6 +75,17 @@ def test_tasks_stand_after_those_they_need_and_else_as_in_the_notebook() -> None
     assert order == ["load_task", "check_task", "train_model_task", "import_task"]
 
 
+def test_a_task_that_is_free_early_waits_for_its_place() -> None:
+    steps = [Step("d", "d"), Step("b", "b", after=("d",)), Step("c", "c"), Step("a", "a", after=("d",))]
+    body = calls(Pipeline("order", "n.ipynb", tuple(steps)))
+    assert [line.split(" = ")[0] for line in body.splitlines() if " = " in line] == [
+        "d_task",
+        "b_task",
+        "c_task",
+        "a_task",
+    ]
+
+
 def test_an_edge_is_written_only_where_no_data_flows() -> None:
     assert [line for line in calls(churn()).splitlines() if ".after(" in line] == ["train_model_task.after(check_task)"]
 
@@ -102,6 +113,11 @@ def test_a_consumer_takes_the_type_of_the_producer() -> None:
 )
 def test_parameters_are_typed(parameter: Parameter, written: str) -> None:
     assert ast.unparse(functions(render.render(with_parameters(parameter)))["pipeline"].args) == written
+
+
+def test_a_parameter_that_may_be_left_out_comes_last_in_a_component() -> None:
+    module = render.render(with_parameters(Parameter("a", "int", None, optional=True), Parameter("b", "int", 1)))
+    assert ast.unparse(functions(module)["train"].args) == "b: int, a: Optional[int]=None"
 
 
 @pytest.mark.parametrize(

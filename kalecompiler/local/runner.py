@@ -36,6 +36,8 @@ from kalecompiler.local.tasks import Task, levels
 GRACE_SECONDS = 3.0
 LOG = "log.txt"
 INPUT_FILE = "executor_input.json"
+# Dots keep these from being the names of ports.
+WORK = "work.d"
 
 _THREADS = (
     "OMP_NUM_THREADS",
@@ -119,7 +121,7 @@ class Runner:
         folder = self.plan.folder / task.key
         started = time.perf_counter()
         try:
-            cwd = folder / "work" if self.plan.isolate else self.plan.workdir
+            cwd = folder / WORK if self.plan.isolate else self.plan.workdir
             (cwd if self.plan.isolate else folder).mkdir(parents=True)
             given = executor.executor_input(task, self.plan.arguments, self._produced, folder)
             # No fsync: it is a record, and what is read back is what the step writes.

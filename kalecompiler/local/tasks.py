@@ -202,12 +202,13 @@ def _artifact(name: str, given: Mapping[str, Any]) -> FromTask:
 def _check_sources(tasks: Mapping[str, Task]) -> None:
     for task in tasks.values():
         for name, source in {**task.parameters, **task.artifacts}.items():
-            if isinstance(source, FromTask):
-                producer = tasks[source.task]
-                if source.port not in {*producer.types, *producer.output_parameters}:
-                    raise UsageError(
-                        f"the input {name} of task {task.key} comes from {source.task}, which has no output {source.port}"
-                    )
+            if isinstance(source, FromTask) and not _puts_out(tasks[source.task], source.port):
+                origin = f"{source.task}, which has no output {source.port}"
+                raise UsageError(f"the input {name} of task {task.key} comes from {origin}")
+
+
+def _puts_out(task: Task, port: str) -> bool:
+    return port in task.types or port in task.output_parameters
 
 
 def _check_names(names: Iterable[str]) -> None:

@@ -3,6 +3,12 @@
 `boot` makes the carried modules importable as `kalec_runtime.*`; `step` runs a step from beginning to end:
 `install` (packages, files), `contract` (KFP's executor contract), `parameters`, `cells` (the notebook's code),
 `values` on `bundle` (what goes from step to step), `guards`, `metrics`, and as parts of their own `display` and `shell`.
-The modules import one another relatively, so that they are the same here and there. `program` gives the text of a
+The modules import one another relatively, so that they are the same here and there. `carried.program` gives the text of a
 component's program; `pack` makes the constants that it is put together from.
 """
+
+from __future__ import annotations
+
+from kalecompiler.runtime.carried import program
+
+__all__ = ["program"]

@@ -6,46 +6,36 @@ an output has a `kind` (stream, result, display, error) and the fields of nbform
 
 from __future__ import annotations
 
-import binascii
 import builtins
-import io
 import json
 import os
 import sys
 
-from . import contract
+from . import contract, rich, tee
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
-STREAM_LIMIT = 1 << 20  # characters of a cell's stream that are kept
-DATA_LIMIT = 5 << 20  # and of one representation
-REPRS = {
-    "_repr_html_": "text/html",
-    "_repr_markdown_": "text/markdown",
-    "_repr_svg_": "image/svg+xml",
-    "_repr_png_": "image/png",
-    "_repr_jpeg_": "image/jpeg",
-    "_repr_latex_": "text/latex",
-    "_repr_json_": "application/json",
-    "_repr_javascript_": "application/javascript",
-}
+STREAM_LIMIT = 1 << 20  # characters of a cell's streams that are kept
+DATA_LIMIT = 20 << 20  # and of its representations
+CUT = "\n[kalec: cut here; the step's log has it all]\n"
 
 
 class Recorder:
-    """What `cells.Kernel` tells of what happens; `close` writes the file."""
+    """Is told by `cells.Kernel` what happens; `close` writes the file."""
 
     def __init__(self, path: str) -> None:
         self.path = path
         self.cells: list[dict[str, Any]] = []
         self.outputs: list[dict[str, Any]] | None = None
+        self.stream_room = self.data_room = 0
         self.streams = (sys.stdout, sys.stderr)
-        sys.stdout, sys.stderr = (_tee(stream, self) for stream in self.streams)
+        sys.stdout = tee.tee(sys.stdout, lambda text: self.text("stdout", text))
+        sys.stderr = tee.tee(sys.stderr, lambda text: self.text("stderr", text))
         builtins.display = self.display  # type: ignore[attr-defined]
-        if os.environ.get("MPLBACKEND", "module://").startswith("module://"):
-            os.environ["MPLBACKEND"] = "Agg"
+        rich.prepare()
 
     def start(self, piece: Mapping[str, Any]) -> None:
         """A piece of code is about to run: what is displayed from now on is its."""
@@ -57,63 +47,64 @@ class Recorder:
             self._show("result", value)
 
     def finish(self) -> None:
-        """The piece has run to its end: open figures are shown and closed, as a notebook does."""
-        pyplot = sys.modules.get("matplotlib.pyplot")
-        if pyplot is not None:
-            for number in pyplot.get_fignums():
-                self._show("display", pyplot.figure(number))
-            pyplot.close("all")
+        """The piece has run to its end: open figures are shown and closed, as in a notebook."""
+        for figure in rich.take_figures():
+            self._show("display", figure)
         self.outputs = None
 
     def fail(self, error: BaseException, lines: Sequence[str], line: int | None) -> None:
-        """The step failed."""
+        """The step failed, in the current piece or (cell None) around the cells."""
         if self.outputs is None:
             self._open(None, None)
         entry = {"kind": "error", "ename": type(error).__name__, "evalue": str(error), "traceback": list(lines)}
-        self._add({**entry, "line": line} if line else entry)
+        self._add({**entry, "line": line})
+        self.outputs = None
 
     def close(self) -> None:
         """Write the file, and give the streams back."""
+        self.outputs = None
         sys.stdout, sys.stderr = self.streams
-        shown = [cell for cell in self.cells if cell["outputs"]]
-        for cell in shown:
+        for cell in self.cells:
             for output in cell["outputs"]:
-                output.pop("cut", None)
-        contract.write_text(self.path, json.dumps(shown, ensure_ascii=False, default=str))
+                if output["kind"] == "stream":
+                    output["text"] = "".join(output["text"])
+        try:
+            contract.write_text(self.path, json.dumps([cell for cell in self.cells if cell["outputs"]], default=str))
+        except OSError as error:
+            print(f"kalec: warning: cannot keep what the cells displayed: {error}", file=sys.stderr)
 
-    def display(self, *values: Any, raw: bool = False, **options: Any) -> None:
-        """IPython's `display`, as far as a log and a report can follow it."""
+    def display(self, *values: Any, raw: bool = False, metadata: Any = None, **options: Any) -> None:
+        """IPython's `display`, as far as a log and a report can follow it; other options have no effect."""
         for value in values:
-            if raw:
-                self._add({"kind": "display", "data": dict(value), "metadata": options.get("metadata") or {}})
-            else:
-                self._show("display", value)
+            self._show("display", value, raw, metadata)
 
     def text(self, name: str, text: str) -> None:
         """Something was printed on stdout or stderr."""
-        if self.outputs is None:
+        if self.outputs is None or self.stream_room < 0:
             return
+        kept = text[: self.stream_room]
+        self.stream_room -= len(text)
         last = self.outputs[-1] if self.outputs else {}
         if last.get("kind") != "stream" or last["name"] != name:
-            last = {"kind": "stream", "name": name, "text": ""}
+            last = {"kind": "stream", "name": name, "text": []}
             self._add(last)
-        room = STREAM_LIMIT - len(last["text"])
-        if room >= len(text):
-            last["text"] += text
-        elif "cut" not in last:
-            last["cut"] = True
-            last["text"] += text[:room] + "\n[cut: the rest is in the step's log]\n"
+        last["text"].append(kept if self.stream_room >= 0 else kept + CUT)
 
     def _open(self, name: str | None, ident: str | None) -> None:
         self.outputs = []
+        self.stream_room, self.data_room = STREAM_LIMIT, DATA_LIMIT
         self.cells.append({"cell": name, "id": ident, "outputs": self.outputs})
 
     def _add(self, output: dict[str, Any]) -> None:
         if self.outputs is not None:
             self.outputs.append(output)
 
-    def _show(self, kind: str, value: Any) -> None:
+    def _show(self, kind: str, value: Any, raw: bool = False, metadata: Any = None) -> None:
         """Keep an object's representations, and print the plain one into the log."""
-        data, metadata = representations(value)
-        print(data["text/plain"], file=self.streams[0], flush=True)
-        self._add({"kind": kind, "data": data, "metadata": metadata})
+        data, notes = (dict(value), {}) if raw else rich.representations(value)
+        if "text/plain" in data:
+            print(data["text/plain"], file=self.streams[0], flush=True)
+        self.data_room -= sum(len(str(item)) for item in data.values())
+        if self.data_room < 0:
+            data = {"text/plain": data.get("text/plain", "")[:1000] + CUT}
+        self._add({"kind": kind, "data": data, "metadata": metadata or notes})

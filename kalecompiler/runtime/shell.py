@@ -75,9 +75,10 @@ class Shell:
         """`%%writefile`, or a program that reads the cell as its standard input."""
         line = expand(line, self._names())
         if name in ("writefile", "file"):
-            return _write(shlex.split(line), cell)
-        words, may_fail = _words(line if name == "script" else f"{name} {line}")
-        _run(words, _log, cell, may_fail)
+            _write(shlex.split(line), cell)
+        else:
+            words, may_fail = _words(line if name == "script" else f"{name} {line}")
+            _run(words, _log, cell, may_fail)
 
     @contextlib.contextmanager
     def capture(self, flags: str = "") -> Iterator[types.SimpleNamespace]:
@@ -177,7 +178,7 @@ def _run(words: Sequence[str], show: Callable[[str], Any], text: str = "", may_f
 
 
 def _write(words: Sequence[str], text: str) -> None:
-    path = os.path.expanduser([word for word in words if word not in ("-a", "--append")][0])
+    path = os.path.expanduser(next(word for word in words if word not in ("-a", "--append")))
     with open(path, "w" if len(words) == 1 else "a", encoding="utf-8") as file:
         file.write(text)
 

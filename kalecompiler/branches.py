@@ -1,0 +1,223 @@
+"""Control flow in the abstract: each branch runs from the same state, and what all of them agree on holds after."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from kalecompiler import names, shapes
+from kalecompiler.facts import Binding, Definition, Known, Roots, Status
+from kalecompiler.namespace import Lookup, Namespace, State
+
+if TYPE_CHECKING:
+    from kalecompiler.effects import Effects
+
+
+class Branches(Namespace):
+    """The statements that choose or repeat. What they consist of is run by the subclass."""
+
+    effects: Effects
+
+    def __init__(
+        self, lookup: Lookup, later: frozenset[str] = frozenset(), methods: frozenset[str] = frozenset()
+    ) -> None:
+        super().__init__(lookup, later, methods)
+        self.loops: list[list[State]] = []
+
+    def statements(self, body: Iterable[ast.stmt]) -> None:
+        raise NotImplementedError
+
+    def assign(self, target: ast.expr, value: ast.expr | None, *, element: bool = False) -> None:
+        raise NotImplementedError
+
+    def _Break(self, node: ast.stmt) -> None:
+        if self.loops:
+            self.loops[-1].append(dict(self.state))
+        self.alive = False
+
+    _Continue = _Break
+
+    def branch(self, start: State, body: Callable[[], None]) -> State | None:
+        """Run a branch from a state; its state at the end, or None where it never gets there."""
+        self.state, self.alive = dict(start), True
+        body()
+        return self.state if self.alive else None
+
+    def join(self, states: Iterable[State | None]) -> None:
+        """Go on from wherever the living branches ended."""
+        living = [s for s in states if s is not None]
+        self.alive = bool(living)
+        if living:
+            self.state = _joined(living)
+
+    def _If(self, node: ast.If) -> None:
+        self.effects.visit(node.test)
+        start = dict(self.state)
+        constant = node.test.value if isinstance(node.test, ast.Constant) else None
+        guard = shapes.asks_for_names(node.test)
+        self.forgiving += guard
+        states = []
+        if constant is None or constant:
+            states.append(self.branch(start, lambda: self.statements(node.body)))
+        if constant is None or not constant:
+            states.append(self.branch(start, lambda: self.statements(node.orelse)))
+        self.forgiving -= guard
+        self._keep_definitions(node, states)
+
+    def _keep_definitions(self, node: ast.stmt, states: list[State | None]) -> None:
+        """A statement that only chooses between definitions (`try: import ...`) is a definition itself."""
+        self.join(states)
+        if self.scopes or not shapes.is_definitional(node):
+            return
+        eager = tuple(sorted(shapes.eager_reads(node)))
+        outside = self.not_bound(eager)
+        for name in names.bound_names([node]):
+            here = self.state.get(name)
+            if here is not None:
+                lazy = frozenset().union(*(names.free_names(n) for n in ast.walk(node) if shapes.is_definable(n)))
+                block = Definition(name, "block", node, self.site(node), lazy - {name}, eager, None, outside)
+                self.state[name] = replace(here, known=replace(here.known, definition=block))
+
+    def _For(self, node: ast.For | ast.AsyncFor) -> None:
+        self.effects.visit(node.iter)
+        self.effects.consumed(node.iter)
+
+        def body() -> None:
+            self.assign(node.target, node.iter, element=True)
+            self.statements(node.body)
+
+        self._loop(body, node.orelse, certain=shapes.runs_at_least_once(node.iter))
+
+    _AsyncFor = _For
+
+    def _While(self, node: ast.While) -> None:
+        self.effects.visit(node.test)
+        endless = isinstance(node.test, ast.Constant) and bool(node.test.value)
+
+        def body() -> None:
+            self.statements(node.body)
+            if self.alive:
+                self.effects.visit(node.test)
+
+        self._loop(body, node.orelse, certain=endless, endless=endless)
+
+    def _loop(self, body: Callable[[], None], orelse: list[ast.stmt], *, certain: bool, endless: bool = False) -> None:
+        start = dict(self.state)
+        self.loops.append([])
+        end = self.branch(start, body)
+        leaps = self.loops.pop()
+        if end is not None:  # once more from the loop's own end: aliases made in one round are used in the next
+            self.loops.append([])
+            end = self.branch(_joined([start, end]) if not certain else end, body) and end
+            self.loops.pop()
+        ends: list[State | None] = [] if endless else [end]
+        if not certain:
+            ends.append(start)
+        if orelse:
+            self.join(ends)
+            after = self.branch(dict(self.state), lambda: self.statements(orelse)) if self.alive else None
+            ends = [after]
+        self.join([*ends, *leaps])
+
+    def _With(self, node: ast.With | ast.AsyncWith) -> None:
+        for item in node.items:
+            self.effects.visit(item.context_expr)
+            if item.optional_vars is not None:
+                self.assign(item.optional_vars, item.context_expr, element=True)
+        start = dict(self.state)
+        if not any(shapes.suppresses(item.context_expr) for item in node.items):
+            self.statements(node.body)
+            return
+        self.forgiving += 1
+        inside = self.branch(start, lambda: self.statements(node.body))
+        self.forgiving -= 1
+        self.join([inside, start])
+
+    _AsyncWith = _With
+
+    def _Try(self, node: ast.Try) -> None:
+        start = dict(self.state)
+        forgives = any(shapes.catches_name_error(h) for h in node.handlers)
+        self.forgiving += forgives
+        tried = self.branch(start, lambda: self.statements(node.body))
+        partial = _joined([start, self.state])
+        self.forgiving -= forgives
+        if tried is not None and node.orelse:
+            tried = self.branch(tried, lambda: self.statements(node.orelse))
+        handled = [self.branch(partial, lambda h=h: self._handler(h)) for h in node.handlers]  # type: ignore[misc]
+        self._keep_definitions(node, [tried, *handled])
+        if node.finalbody:
+            alive = self.alive
+            if not alive:
+                self.state = partial
+            self.alive = True
+            self.statements(node.finalbody)
+            self.alive = self.alive and alive
+
+    _TryStar = _Try
+
+    def _handler(self, handler: ast.ExceptHandler) -> None:
+        if handler.type is not None:
+            self.effects.visit(handler.type)
+        if handler.name:
+            self.bind(handler.name, Binding(Status.BOUND, self.site(handler), Known()))
+        self.statements(handler.body)
+        if handler.name and self.alive:
+            self.bind(handler.name, Binding(Status.DELETED, self.site(handler), Known()))
+
+    def _Match(self, node: ast.Match) -> None:
+        self.effects.visit(node.subject)
+        start = dict(self.state)
+        states: list[State | None] = []
+        certain = False
+        for case in node.cases:
+            states.append(self.branch(start, lambda case=case: self._case(case, node.subject)))  # type: ignore[misc]
+            certain = certain or (case.guard is None and shapes.irrefutable(case.pattern))
+        if not certain:
+            states.append(start)
+        self.join(states)
+
+    def _case(self, case: ast.match_case, subject: ast.expr) -> None:
+        for part in ast.walk(case.pattern):
+            if isinstance(part, ast.MatchValue):
+                self.effects.visit(part.value)
+            elif isinstance(part, ast.MatchClass):
+                self.effects.visit(part.cls)
+        for name in names.bound_names([case.pattern]):
+            known = self.effects.value(subject, element=True)
+            self.bind(name, Binding(Status.BOUND, self.site(case.pattern), known))
+        if case.guard is not None:
+            self.effects.visit(case.guard)
+        self.statements(case.body)
+
+
+def _joined(states: Sequence[State]) -> State:
+    """Names bound in all branches are bound; bound in some, perhaps; what is known of them is what all agree on."""
+    result: State = {}
+    for name in dict.fromkeys(n for s in states for n in s):
+        here = [s.get(name) for s in states]
+        found = [b for b in here if b is not None]
+        if len(found) < len(here) or len({b.status for b in found}) > 1:
+            status = Status.MAYBE
+        else:
+            status = found[0].status
+        result[name] = Binding(status, found[0].site, _agreed([b.known for b in found]))
+    return result
+
+
+def _agreed(known: Sequence[Known]) -> Known:
+    first = known[0]
+    roots: Roots = {}
+    for k in known:
+        for root, strong in k.roots.items():
+            roots[root] = strong or roots.get(root, False)
+    return Known(
+        definition=first.definition if all(k.definition is first.definition for k in known) else None,
+        type=first.type if all(k.type == first.type for k in known) else None,
+        path=first.path if all(k.path == first.path for k in known) else None,
+        taint=frozenset().union(*(k.taint | k.own() for k in known)) if len(known) > 1 else first.taint,
+        roots=roots,
+        node=first.node if all(k.node is first.node for k in known) else None,
+    )

@@ -1,0 +1,43 @@
+"""How a call reaches a function of the notebook: its parameters beside the argument expressions."""
+
+from __future__ import annotations
+
+import ast
+
+from kalecompiler import names
+
+
+def method(owner: ast.ClassDef, name: str) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
+    """A method that a class of the notebook defines itself."""
+    for statement in owner.body:
+        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef) and statement.name == name:
+            return statement
+    return None
+
+
+def bind_arguments(
+    function: names.Function, call: ast.Call, receiver: ast.expr | None = None, *, bound: bool = False
+) -> dict[str, list[ast.expr]]:
+    """Which argument expressions each parameter of a function gets; `*` arguments may reach any of them."""
+    a = function.args
+    plain = [p.arg for p in (*a.posonlyargs, *a.args)]
+    given: dict[str, list[ast.expr]] = {}
+    if receiver is not None and plain:
+        given[plain[0]] = [receiver]
+    if receiver is not None or bound:
+        plain = plain[1:]
+    rest = a.vararg.arg if a.vararg else None
+    for index, argument in enumerate(call.args):
+        if isinstance(argument, ast.Starred):
+            for name in plain[index:] + ([rest] if rest else []):
+                given.setdefault(name, []).append(argument.value)
+        else:
+            name = plain[index] if index < len(plain) else rest
+            if name is not None:
+                given.setdefault(name, []).append(argument)
+    every = {*plain, *(p.arg for p in a.kwonlyargs)}
+    for keyword in call.keywords:
+        target = keyword.arg if keyword.arg in every else (a.kwarg.arg if a.kwarg else None)
+        if target is not None:
+            given.setdefault(target, []).append(keyword.value)
+    return given

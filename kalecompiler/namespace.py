@@ -1,0 +1,140 @@
+"""The names of a step as its code runs in the abstract: what is bound, what is read from above, what is changed."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+
+from kalecompiler.facts import Binding, Change, Definition, Grade, Known, Read, Site, Status, Summary
+
+Lookup = Callable[[str], Known | None]
+State = dict[str, Binding]
+
+
+@dataclass
+class Scope:
+    """The names local to a function or comprehension, with what each may share state with."""
+
+    bindings: State
+    transparent: bool = False  # a class body: nested functions do not see it
+
+
+@dataclass
+class Run:
+    """What one interpretation gathers, whatever the branch."""
+
+    reads: dict[str, Read] = field(default_factory=dict)
+    changes: dict[str, Change] = field(default_factory=dict)
+    needs: dict[tuple[str, str], Definition] = field(default_factory=dict)
+
+
+class Namespace:
+    """The state of one interpretation.
+
+    `lookup` tells what stands above the step under a name; `later` has the names that the step binds anywhere, which
+    deferred code (lambdas, callbacks) may still find bound when it runs; `methods` those of the notebook's classes,
+    about which a name alone says nothing.
+    """
+
+    def __init__(
+        self, lookup: Lookup, later: frozenset[str] = frozenset(), methods: frozenset[str] = frozenset()
+    ) -> None:
+        self.lookup = lookup
+        self.later = later
+        self.methods = methods
+        self.run = Run()
+        self.state: State = {}
+        self.scopes: list[Scope] = []
+        self.alive = True
+        self.forgiving = 0
+        self.piece = 0
+        self.owner = ""
+        self.active: set[int] = set()
+        self.bodies: dict[int, Summary] = {}
+        self.tainted: dict[str, frozenset[Definition]] = {}
+
+    def site(self, node: ast.AST) -> Site:
+        return Site(
+            self.piece,
+            getattr(node, "lineno", 1),
+            getattr(node, "col_offset", 0) + 1,
+            getattr(node, "end_col_offset", None),
+        )
+
+    def local(self, name: str) -> Binding | None:
+        """The binding of a name that is local to an enclosing function, comprehension or class body."""
+        for index, scope in enumerate(reversed(self.scopes)):
+            if name in scope.bindings and (index == 0 or not scope.transparent):
+                return scope.bindings[name]
+        return None
+
+    def known(self, name: str) -> Known | None:
+        """What is known of a name now: a local binding, one of this step, or what stands above."""
+        here = self.local(name) or self.state.get(name)
+        if here is not None and here.status is not Status.DELETED:
+            return here.known
+        return self.lookup(name) if here is None else None
+
+    def load(self, name: str, node: ast.AST, *, hard: bool = True, called: bool = False) -> None:
+        """Read a name. `hard` reads fail without a value; a name bound perhaps is read softly from above."""
+        if self.local(name) is not None:
+            return
+        here = self.state.get(name)
+        if here is None or here.status is not Status.BOUND:
+            if here is None or here.status is Status.MAYBE:
+                self.note_read(name, node, hard and here is None and not self.forgiving)
+        known = self.known(name)
+        if known is not None:
+            for definition in known.all_definitions():
+                self.use(definition, node, hard=hard and called and definition is known.definition)
+
+    def note_read(self, name: str, node: ast.AST, hard: bool) -> None:
+        old = self.run.reads.get(name)
+        if old is None:
+            self.run.reads[name] = Read(name, self.site(node), hard, self.owner)
+        elif hard and not old.hard:
+            self.run.reads[name] = replace(old, hard=True, site=self.site(node), owner=self.owner)
+
+    def use(self, definition: Definition, node: ast.AST, *, hard: bool) -> None:
+        """A definition is referred to: its source must be here, and what its body reads must be there in time.
+
+        Code that is only handed on may run later, so that names bound further down are not missed (`later`).
+        """
+        self.run.needs.setdefault(definition.key, definition)
+        if id(definition) in self.active:
+            return
+        self.active.add(id(definition))
+        owner, self.owner = self.owner, self.owner or definition.name
+        for name in sorted(definition.lazy):
+            self.load(name, node, hard=definition.calls_hard(name) and (hard or name not in self.later), called=hard)
+        self.owner = owner
+        self.active.discard(id(definition))
+
+    def bind(self, name: str, binding: Binding) -> None:
+        """Bind a name in the innermost scope that has it as a local, else in the step."""
+        for index, scope in enumerate(reversed(self.scopes)):
+            if name in scope.bindings and (index == 0 or not scope.transparent):
+                scope.bindings[name] = binding
+                return
+        self.state[name] = binding
+
+    def change(self, root: str, grade: Grade, node: ast.AST, reason: str) -> None:
+        """Note that the object behind a root name changes in place."""
+        if self.local(root) is not None and not root.startswith("<"):
+            return
+        here = self.state.get(root)
+        fresh = here is not None and here.status is Status.BOUND and here.known.definition is None
+        if not fresh:
+            old = self.run.changes.get(root)
+            if old is None or old.grade < grade:
+                self.run.changes[root] = Change(root, grade, self.site(node), reason)
+
+    def not_bound(self, wanted: Iterable[str]) -> frozenset[str]:
+        """Those of the names that the step has not bound so far."""
+        return frozenset(n for n in wanted if n not in self.state or self.state[n].status is not Status.BOUND)
+
+    def summary(self) -> Summary:
+        """What the code did, as a value."""
+        run = self.run
+        return Summary(dict(run.reads), dict(self.state), dict(run.changes), dict(run.needs), dict(self.tainted))

@@ -1,0 +1,106 @@
+"""The representations of an object that a notebook would show, by MIME type; figures among them."""
+
+from __future__ import annotations
+
+import binascii
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+PLAIN_LIMIT = 50_000
+MIME = {
+    "_repr_html_": "text/html",
+    "_repr_markdown_": "text/markdown",
+    "_repr_svg_": "image/svg+xml",
+    "_repr_png_": "image/png",
+    "_repr_jpeg_": "image/jpeg",
+    "_repr_latex_": "text/latex",
+    "_repr_json_": "application/json",
+    "_repr_javascript_": "application/javascript",
+}
+
+
+def prepare() -> None:
+    """Figures are drawn into memory, whatever the environment says of a notebook's or a desktop's backend."""
+    if os.environ.get("MPLBACKEND", "module://").startswith("module://"):
+        os.environ["MPLBACKEND"] = "Agg"
+
+
+def representations(value: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(MIME type -> data, metadata) of an object, always with a `text/plain`; bytes are in base64."""
+    data: dict[str, Any] = {"text/plain": _plain(value)}
+    notes: dict[str, Any] = {}
+    if isinstance(value, type):
+        return data, notes
+    found = _pair(_ask(value, "_repr_mimebundle_", include=None, exclude=None), notes)
+    if isinstance(found, dict):
+        data.update((mime, _text(item)) for mime, item in found.items())
+    for method, mime in MIME.items():
+        if mime not in data:
+            inner: dict[str, Any] = {}
+            item = _pair(_ask(value, method), inner)
+            if item is not None:
+                data[mime] = _text(item)
+                notes.update({mime: inner} if inner else {})
+    if "image/png" not in data and _is_figure(value):
+        data["image/png"] = _draw(value)
+    return data, notes
+
+
+def take_figures() -> list[Any]:
+    """The figures that pyplot holds open; they are closed, so that the next cell begins with none."""
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    if pyplot is None or not hasattr(pyplot, "get_fignums"):
+        return []
+    figures = [pyplot.figure(number) for number in pyplot.get_fignums()]
+    pyplot.close("all")
+    return figures
+
+
+def _ask(value: Any, method: str, **options: Any) -> Any:
+    """What a representation method says; None if there is none, or if it fails (which is said, and no failure)."""
+    if not hasattr(type(value), method):
+        return None
+    try:
+        return getattr(value, method)(**options)
+    except AttributeError:  # a property that says: not now
+        return None
+    except Exception as error:  # any library's code: showing a value must not stop the step
+        print(f"kalec: warning: {method} of {type(value).__name__}: {error}", file=sys.stderr)
+        return None
+
+
+def _pair(found: Any, notes: dict[str, Any]) -> Any:
+    """A method may return (data, metadata)."""
+    if isinstance(found, tuple) and len(found) == 2:
+        notes.update(found[1] or {})
+        return found[0]
+    return found
+
+
+def _plain(value: Any) -> str:
+    try:
+        text = repr(value)
+    except Exception as error:  # as above
+        text = f"<{type(value).__name__} whose repr fails: {error}>"
+    return text if len(text) <= PLAIN_LIMIT else text[:PLAIN_LIMIT] + "..."
+
+
+def _text(item: Any) -> Any:
+    return binascii.b2a_base64(item, newline=False).decode() if isinstance(item, bytes) else item
+
+
+def _is_figure(value: Any) -> bool:
+    figure = sys.modules.get("matplotlib.figure")
+    return figure is not None and isinstance(value, figure.Figure)
+
+
+def _draw(figure: Any) -> str:
+    import io
+
+    file = io.BytesIO()
+    figure.savefig(file, format="png", bbox_inches="tight")
+    return str(_text(file.getvalue()))

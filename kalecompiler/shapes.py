@@ -1,0 +1,98 @@
+"""Shapes of statements: small questions about syntax trees that the abstract interpreter asks."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+
+from kalecompiler import names
+
+
+def catches_name_error(handler: ast.ExceptHandler) -> bool:
+    if handler.type is None:
+        return True
+    kinds = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+    return any(isinstance(k, ast.Name) and k.id in {"NameError", "Exception", "BaseException"} for k in kinds)
+
+
+def asks_for_names(test: ast.expr) -> bool:
+    """Whether a condition looks into the namespace: `if "x" in globals()`."""
+    calls = (n.func for n in ast.walk(test) if isinstance(n, ast.Call))
+    return any(isinstance(f, ast.Name) and f.id in {"globals", "locals", "vars", "dir"} for f in calls)
+
+
+def suppresses(context: ast.expr) -> bool:
+    function = context.func if isinstance(context, ast.Call) else None
+    return getattr(function, "attr", getattr(function, "id", "")) == "suppress"
+
+
+def runs_at_least_once(iterable: ast.expr) -> bool:
+    """A literal with elements, or `range` with a positive literal."""
+    if isinstance(iterable, ast.List | ast.Tuple | ast.Set):
+        return any(not isinstance(e, ast.Starred) for e in iterable.elts)
+    if isinstance(iterable, ast.Dict):
+        return any(k is not None for k in iterable.keys)
+    if isinstance(iterable, ast.Constant):
+        return isinstance(iterable.value, str | bytes) and bool(iterable.value)
+    if isinstance(iterable, ast.Call) and isinstance(iterable.func, ast.Name) and not iterable.keywords:
+        if iterable.func.id == "enumerate" and iterable.args:
+            return runs_at_least_once(iterable.args[0])
+        if iterable.func.id == "range" and all(isinstance(a, ast.Constant) for a in iterable.args):
+            try:
+                return bool(range(*(a.value for a in iterable.args)))  # type: ignore[attr-defined]
+            except (TypeError, ValueError):
+                return False
+    return False
+
+
+def irrefutable(pattern: ast.pattern) -> bool:
+    if isinstance(pattern, ast.MatchAs):
+        return pattern.pattern is None or irrefutable(pattern.pattern)
+    return isinstance(pattern, ast.MatchOr) and any(irrefutable(p) for p in pattern.patterns)
+
+
+def is_definable(node: ast.AST) -> bool:
+    return isinstance(node, names.FUNCTIONS + (ast.ClassDef,))
+
+
+def is_definitional(node: ast.stmt) -> bool:
+    """Whether a statement does nothing but define: imports, functions, classes, flags, and choices between them."""
+    if isinstance(node, ast.Import | ast.ImportFrom | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Pass):
+        return True
+    if isinstance(node, ast.Assign):
+        return isinstance(node.value, ast.Constant | ast.Lambda) and all(isinstance(t, ast.Name) for t in node.targets)
+    if isinstance(node, ast.If):
+        return all(map(is_definitional, [*node.body, *node.orelse])) and any(map(_is_definition, ast.walk(node)))
+    if isinstance(node, ast.Try) and not node.finalbody:
+        bodies = [*node.body, *node.orelse, *(s for h in node.handlers for s in h.body)]
+        return all(map(is_definitional, bodies)) and any(map(_is_definition, ast.walk(node)))
+    return False
+
+
+def _is_definition(node: ast.AST) -> bool:
+    return isinstance(node, ast.Import | ast.ImportFrom | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+
+
+def eager_reads(node: ast.AST) -> frozenset[str]:
+    """Names loaded by a statement's own code as it runs, less function bodies; a class's names before it binds them."""
+    found: set[str] = set()
+    bound: set[str] = set()
+    body: Sequence[ast.AST] = node.body if isinstance(node, ast.ClassDef) else [node]
+    for statement in body:
+        loads = {n for n in _loads_now(statement) if n not in bound}
+        found |= loads
+        bound |= names.bound_names([statement])
+    return frozenset(found)
+
+
+def _loads_now(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, names.FUNCTIONS + (ast.ClassDef,)):
+        for part in names.outer_parts(node):  # type: ignore[arg-type]
+            yield from _loads_now(part)
+        if isinstance(node, ast.ClassDef):
+            yield from eager_reads(node)
+    elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+        yield node.id
+    else:
+        for child in ast.iter_child_nodes(node):
+            yield from _loads_now(child)

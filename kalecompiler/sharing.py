@@ -1,0 +1,277 @@
+"""What a value is: its coarse type, whose objects it may share, which definitions it needs, what a call calls."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from typing import TYPE_CHECKING
+
+from kalecompiler import library, names
+from kalecompiler.facts import Definition, Known, Roots
+
+if TYPE_CHECKING:
+    from kalecompiler.flow import Flow
+
+BUILTIN_NAMES = frozenset(dir(builtins)) | {"display", "get_ipython", "__name__", "__file__", "__doc__", "__builtins__"}
+_LITERALS: dict[type[ast.expr], str] = {
+    ast.List: library.LIST,
+    ast.ListComp: library.LIST,
+    ast.Dict: library.DICT,
+    ast.DictComp: library.DICT,
+    ast.Set: library.SET,
+    ast.SetComp: library.SET,
+    ast.Tuple: library.TUPLE,
+    ast.Constant: library.SCALAR,
+    ast.JoinedStr: library.SCALAR,
+    ast.Compare: library.SCALAR,
+    ast.GeneratorExp: library.ITERATOR,
+}
+
+
+class Values:
+    """Answers questions about expressions from what a `Flow` knows of names; runs nothing."""
+
+    def __init__(self, flow: Flow) -> None:
+        self.flow = flow
+
+    # -- what a value is ---------------------------------------------------------------------------------------------
+
+    def value(self, expr: ast.expr | None, *, element: bool = False) -> Known:
+        """What is known of an expression's value, or of an element of it."""
+        if expr is None:
+            return Known()
+        taint = self.taint(expr)
+        if element:
+            kind = library.FIGURE if self.type_of(expr) == library.FIGURE else None
+            return Known(type=kind, taint=taint, roots=self.element_roots(expr))
+        known = self._alias(expr)
+        if known is not None:
+            return Known(known.definition, known.type, known.path, known.taint | taint, self.roots(expr), known.node)
+        owner = self.class_named(expr.func) if isinstance(expr, ast.Call) else None
+        return Known(type=self.type_of(expr), taint=taint, roots=self.roots(expr), node=owner)
+
+    def _alias(self, expr: ast.expr) -> Known | None:
+        """`b = a`: b is known as a is, but a second name for a definition is a value like others."""
+        if not isinstance(expr, ast.Name):
+            return None
+        known = self.flow.known(expr.id)
+        if known is None or known.definition is None:
+            return known
+        return Known(None, None, known.path, known.taint | known.own(), known.roots, known.definition.node)
+
+    def element_roots(self, expr: ast.expr) -> Roots:
+        """What an element of an iterable may share state with: changing it is changing the iterable's content."""
+        if isinstance(expr, ast.Call):
+            function = expr.func
+            if isinstance(function, ast.Name) and function.id in {"enumerate", "zip", "reversed", "sorted", "list"}:
+                return {r: s for a in expr.args for r, s in self.element_roots(a).items()}
+            if isinstance(function, ast.Attribute) and function.attr in {"items", "values"} and not expr.args:
+                return self.element_roots(function.value)
+        if self.type_of(expr) == library.SCALAR:
+            return {}
+        return dict(self.roots(expr))
+
+    def roots(self, expr: ast.expr) -> Roots:
+        """The names whose objects the value of an expression is (True) or may share state with (False)."""
+        if isinstance(expr, ast.Name):
+            return self._roots_of_name(expr.id)
+        if isinstance(expr, ast.IfExp):
+            return self.roots(expr.body) | self.roots(expr.orelse)
+        if isinstance(expr, ast.BoolOp):
+            return {r: s for v in expr.values for r, s in self.roots(v).items()}
+        if isinstance(expr, ast.NamedExpr | ast.Await | ast.Starred):
+            return self.roots(expr.value)
+        if isinstance(expr, ast.Attribute | ast.Subscript):
+            return {} if self.type_of(expr) == library.SCALAR else self._weak([expr.value])
+        if isinstance(expr, ast.List | ast.Tuple | ast.Set):
+            return self._weak(expr.elts)
+        if isinstance(expr, ast.Dict):
+            return self._weak(expr.values)
+        if isinstance(expr, names.COMPREHENSIONS):
+            part = expr.value if isinstance(expr, ast.DictComp) else expr.elt
+            shared = isinstance(part, ast.Name | ast.Attribute | ast.Subscript)
+            return self._weak([g.iter for g in expr.generators] if shared else [])
+        if isinstance(expr, ast.Call):
+            return self._roots_of_call(expr)
+        return {}
+
+    def _roots_of_name(self, name: str) -> Roots:
+        local = self.flow.local(name)
+        if local is not None:
+            return dict(local.known.roots)
+        here = self.flow.state.get(name)
+        inherited = dict(here.known.roots) if here is not None else {}
+        known = self.flow.known(name)
+        if known is not None and known.path is not None and known.definition is not None:
+            return inherited
+        return inherited | {name: True}
+
+    def _weak(self, exprs: list[ast.expr]) -> Roots:
+        return {root: False for e in exprs for root in self.roots(e)}
+
+    def _roots_of_call(self, node: ast.Call) -> Roots:
+        """What a call returns may share state with what it was given, unless it is known to be new."""
+        path = self.path(node.func)
+        if path is not None and self.is_pure(path):
+            keeps = path in library.SHARING or path in library.SHARING_BUILTINS or is_estimator(path)
+            return self._weak(arguments(node)) if keeps else {}
+        if isinstance(node.func, ast.Attribute) and path is None:
+            kind = self.type_of(node.func.value)
+            if kind == library.ESTIMATOR and node.func.attr in {"fit", "partial_fit", "set_params"}:
+                return self.roots(node.func.value)
+            if kind == library.SCALAR or (
+                self.believed_pure(kind, node.func.attr) and node.func.attr not in library.SHARING_METHODS
+            ):
+                return {}
+            return self._weak([node.func.value, *arguments(node)])
+        if self.type_of(node) == library.SCALAR:
+            return {}
+        return self._weak(arguments(node))
+
+    def type_of(self, expr: ast.expr) -> str | None:
+        """The coarse type of an expression (see `library`), None where it is not known."""
+        literal = _LITERALS.get(type(expr))
+        if literal is not None:
+            return literal
+        if isinstance(expr, ast.Name):
+            known = self.flow.known(expr.id)
+            return known.type if known is not None else None
+        if isinstance(expr, ast.BinOp):
+            return self._type_of_operation(expr)
+        if isinstance(expr, ast.UnaryOp | ast.NamedExpr | ast.Await):
+            return self.type_of(expr.operand if isinstance(expr, ast.UnaryOp) else expr.value)
+        if isinstance(expr, ast.IfExp):
+            kinds = {self.type_of(expr.body), self.type_of(expr.orelse)}
+            return kinds.pop() if len(kinds) == 1 else None
+        if isinstance(expr, ast.Attribute):
+            owner = self.type_of(expr.value)
+            return library.ATTRIBUTES.get((owner, expr.attr)) if owner else None
+        if isinstance(expr, ast.Subscript):
+            owner = self.type_of(expr.value)
+            return owner if owner in (library.PANDAS, library.FIGURE) else None
+        if isinstance(expr, ast.Call):
+            return self._type_of_call(expr)
+        return None
+
+    def _type_of_operation(self, expr: ast.BinOp) -> str | None:
+        kinds = [self.type_of(expr.left), self.type_of(expr.right)]
+        for kind in (library.PANDAS, library.NUMPY):
+            if kind in kinds:
+                return kind
+        return kinds[0] if kinds[0] == kinds[1] else None
+
+    def _type_of_call(self, node: ast.Call) -> str | None:
+        path = self.path(node.func)
+        if path is not None:
+            if path in library.RETURNS:
+                return library.RETURNS[path]
+            if path in library.BUILTINS:
+                return library.BUILTINS[path]
+            if is_estimator(path):
+                return library.ESTIMATOR
+            return library.PURE_MODULES.get(path.split(".")[0])
+        if isinstance(node.func, ast.Attribute):
+            kind = self.type_of(node.func.value)
+            if kind is None:
+                return None
+            found = library.METHOD_RETURNS.get((kind, node.func.attr))
+            return found or (kind if kind in library.CLOSED and self.believed_pure(kind, node.func.attr) else None)
+        return None
+
+    def taint(self, expr: ast.expr | None) -> frozenset[Definition]:
+        """The definitions that a value may need to be loaded: classes of its parts, functions it holds."""
+        found: set[Definition] = set()
+        if expr is None or self.type_of(expr) == library.SCALAR:
+            return frozenset()
+        called = {id(n.func) for n in ast.walk(expr) if isinstance(n, ast.Call)}
+        for node in ast.walk(expr):
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+                known = self.flow.known(node.id)
+                if known is not None:
+                    found |= known.taint
+                    if known.definition is not None and known.definition.kind != "import":
+                        found |= self._makes(known.definition, called=id(node) in called)
+        return frozenset(found)
+
+    def _makes(self, definition: Definition, *, called: bool) -> frozenset[Definition]:
+        """What a mention of a definition may put into a value: the class, or the function if it is not just called."""
+        if isinstance(definition.node, ast.ClassDef) or not called:
+            return frozenset({definition})
+        return frozenset(self._made_by(definition, set()))
+
+    def _made_by(self, definition: Definition, seen: set[Definition]) -> set[Definition]:
+        """The classes that a function mentions, also through the functions that it calls."""
+        seen.add(definition)
+        made: set[Definition] = set()
+        for name in definition.lazy:
+            known = self.flow.known(name)
+            inner = known.definition if known is not None else None
+            if inner is None or inner in seen or inner.kind == "import":
+                continue
+            if isinstance(inner.node, ast.ClassDef):
+                made.add(inner)
+            else:
+                made |= self._made_by(inner, seen)
+        return made
+
+    # -- what a call calls -------------------------------------------------------------------------------------------
+
+    def path(self, func: ast.expr) -> str | None:
+        """The dotted path of a function of a library or of a builtin: `np.random.rand` is `numpy.random.rand`."""
+        parts: list[str] = []
+        while isinstance(func, ast.Attribute):
+            parts.append(func.attr)
+            func = func.value
+        if not isinstance(func, ast.Name):
+            return None
+        known = self.flow.known(func.id)
+        if known is not None:
+            return ".".join([known.path, *reversed(parts)]) if known.path is not None else None
+        if func.id in BUILTIN_NAMES and self.flow.local(func.id) is None and not parts:
+            return func.id
+        return None
+
+    def function_of(self, expr: ast.AST) -> names.Function | None:
+        """The function of the notebook that an expression names, or the lambda that it is."""
+        if isinstance(expr, ast.Lambda):
+            return expr
+        known = self.flow.known(expr.id) if isinstance(expr, ast.Name) else None
+        node = None if known is None else known.definition.node if known.definition else known.node
+        return node if isinstance(node, names.FUNCTIONS) else None
+
+    def class_named(self, expr: ast.expr) -> ast.ClassDef | None:
+        known = self.flow.known(expr.id) if isinstance(expr, ast.Name) else None
+        node = known.definition.node if known is not None and known.definition else None
+        return node if isinstance(node, ast.ClassDef) else None
+
+    def class_of(self, expr: ast.expr) -> ast.ClassDef | None:
+        """The notebook's class of which an expression is known to give an instance."""
+        if isinstance(expr, ast.Call):
+            return self.class_named(expr.func)
+        known = self.flow.known(expr.id) if isinstance(expr, ast.Name) else None
+        if known is None or known.definition is not None:
+            return None
+        return known.node if isinstance(known.node, ast.ClassDef) else None
+
+    def is_pure(self, path: str) -> bool:
+        """Whether calling what stands at a path leaves its arguments alone."""
+        return path in library.BUILTINS or path.split(".")[0] in library.PURE_MODULES or is_estimator(path)
+
+    def believed_pure(self, kind: str | None, name: str) -> bool:
+        """Whether a method leaves its receiver alone: known of the type, or common to all types that have it."""
+        if kind in library.PURE_METHODS:
+            return name in library.PURE_METHODS[kind]
+        return kind in (library.FIGURE, library.SCALAR) or (
+            name in library.COMMONLY_PURE and name not in self.flow.methods
+        )
+
+
+def arguments(node: ast.Call) -> list[ast.expr]:
+    """All argument expressions of a call, positional first."""
+    return [a.value if isinstance(a, ast.Starred) else a for a in node.args] + [k.value for k in node.keywords]
+
+
+def is_estimator(path: str) -> bool:
+    """Whether a dotted path names a class of a library with scikit-learn's conventions."""
+    parts = path.split(".")
+    return parts[0] in library.ESTIMATOR_MODULES and parts[-1][:1].isupper()

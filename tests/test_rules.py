@@ -1,0 +1,136 @@
+"""Every rule has a page whose wrong example gives the finding, shown as in its golden, and whose right one does not."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from support import write_notebook
+
+from kalecompiler import catalogue, diagnostics, report
+from kalecompiler.diagnostics import RULES, Diagnostic, NotebookError, Rule
+from kalecompiler.plan import plan
+
+ROOT = Path(__file__).parent.parent
+GOLDENS = Path(__file__).parent / "golden" / "rules"
+_FENCE = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Example:
+    """A fenced example of a page: `kind` notebook, json, toml, python (a module beside the notebook) or text."""
+
+    kind: str
+    name: str
+    text: str
+
+
+def examples(code: str, section: str) -> list[Example]:
+    """The examples in a section of a rule's page."""
+    sections = re.split(r"^## ", catalogue.page(code), flags=re.MULTILINE)
+    body = next(text for text in sections if text.startswith(f"{section}\n"))
+    return [Example(kind, name, text) for kind, name, text in _FENCE.findall(body)]
+
+
+def findings(code: str, section: str) -> list[Diagnostic]:
+    """What the compiler finds in the example of that section, in the current folder."""
+    fences = examples(code, section)
+    path = Path("example.ipynb")
+    for example in fences:
+        if example.kind == "notebook":
+            write_notebook(path, example.text)
+        elif example.kind == "json":
+            path.write_text(example.text.removesuffix("\n"), encoding="utf-8")
+        elif example.kind == "toml":
+            Path("pyproject.toml").write_text(example.text, encoding="utf-8")
+        elif example.kind == "python":
+            Path(example.name).parent.mkdir(parents=True, exist_ok=True)
+            Path(example.name).write_text(example.text, encoding="utf-8")
+    if not path.exists():
+        pytest.skip("an example too large, or too particular, to be written out: it has a test of its own")
+    try:
+        return list(plan(path, {}).diagnostics)
+    except NotebookError as error:
+        return list(error.diagnostics)
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
+def test_the_page_of_a_rule_says_what_why_wrong_and_right(rule: Rule) -> None:
+    page = catalogue.page(rule.code)
+    assert page.startswith(f"# {rule.code} {rule.name} ({rule.severity.value})\n")
+    assert re.search(r"\A.*\n\S.*\.\n\n## Why\n", page), "one sentence, then why"
+    assert re.findall(r"^## (.*)$", page, re.MULTILINE) == ["Why", "Wrong", "Right"]
+    assert examples(rule.code, "Wrong")
+    assert examples(rule.code, "Right")
+
+
+@pytest.mark.parametrize("code", RULES)
+def test_the_wrong_example_gives_the_finding_as_its_golden_shows_it(
+    code: str, golden: Callable[[Path, str], None]
+) -> None:
+    found = findings(code, "Wrong")
+    assert code in {d.rule.code for d in found}
+    golden(GOLDENS / f"{code}.txt", report.render(found))
+
+
+@pytest.mark.parametrize("code", RULES)
+def test_the_right_example_is_free_of_the_finding_and_of_errors(code: str) -> None:
+    found = findings(code, "Right")
+    assert code not in {d.rule.code for d in found}
+    assert not [d for d in found if d.severity is diagnostics.Severity.ERROR]
+
+
+@pytest.mark.parametrize("code", RULES)
+def test_messages_are_in_the_house_style(code: str) -> None:
+    for finding in findings(code, "Wrong"):
+        for text in filter(None, (finding.message, finding.hint)):
+            assert not text.endswith("."), text
+            assert "\n" not in text
+            assert not re.match(r"[A-Z][a-z]", text), f"begins with a capital: {text}"
+
+
+def test_no_rule_is_without_a_page_and_no_page_without_a_rule() -> None:
+    assert {path.stem for path in catalogue.FOLDER.glob("*.md")} == set(RULES)
+
+
+def test_codes_and_names_are_given_once() -> None:
+    rules = [value for value in vars(diagnostics).values() if isinstance(value, Rule)]
+    assert len({rule.code for rule in rules}) == len(rules)
+    assert len({rule.name for rule in rules}) == len(rules)
+
+
+def test_every_rule_belongs_to_a_section_of_the_document() -> None:
+    assert not [code for code in RULES if code[:3] not in catalogue.SECTIONS]
+
+
+def test_the_document_is_current() -> None:
+    assert (ROOT / "docs" / "rules.md").read_text(encoding="utf-8") == catalogue.document(), (
+        "python -m kalecompiler.catalogue > docs/rules.md"
+    )
+
+
+def test_the_document_shows_each_page_once_and_links_to_it() -> None:
+    text = catalogue.document()
+    for rule in RULES.values():
+        heading = f"\n### {rule.code} {rule.name} ({rule.severity.value})\n"
+        assert text.count(heading) == 1
+        anchor = re.sub(r"[^a-z0-9 -]", "", heading.strip("#\n ").lower()).replace(" ", "-")
+        assert f"](#{anchor})" in text
+
+
+def test_headings_in_examples_stay_as_they_are() -> None:
+    assert "\n# %% step:" in catalogue.document()
+
+
+def test_json_of_a_finding_has_the_code_of_its_rule() -> None:
+    rows = json.loads(report.render(findings("KC112", "Wrong"), format="json"))
+    assert [row["code"] for row in rows if row["severity"] == "error"] == ["KC112"]
