@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from kalecompiler import library, names, pieces, ports, requirements, results
-from kalecompiler.dataflow import Connected, Dataflow, Piece
+from kalecompiler.dataflow import Connected, Dataflow
 from kalecompiler.diagnostics import Diagnostic
 from kalecompiler.facts import Site, Status
 from kalecompiler.ipython import Translation
@@ -30,6 +30,7 @@ from kalecompiler.model import (
 from kalecompiler.preamble import Item, Preamble
 from kalecompiler.settings import Settings
 from kalecompiler.stepgraph import task_name
+from kalecompiler.versions import Piece
 
 _SCHEMAS = {library.PANDAS: "system.Dataset", library.ESTIMATOR: "system.Model"}
 
@@ -96,10 +97,7 @@ class Reading:
 def _statement(metric: results.Result) -> ast.stmt:
     if metric.expression is not None:
         return metric.node
-    node = metric.node
-    place = {"lineno": node.lineno, "col_offset": node.col_offset, "end_lineno": node.end_lineno}
-    name = ast.Name(metric.name, ast.Load(), **place, end_col_offset=node.end_col_offset)
-    return ast.Expr(name, **place, end_col_offset=node.end_col_offset)
+    return ast.copy_location(ast.Expr(ast.copy_location(ast.Name(metric.name, ast.Load()), metric.node)), metric.node)
 
 
 def _mentioned(parts: Sequence[Part]) -> frozenset[str]:

@@ -32,12 +32,12 @@ def bind_arguments(
             for name in plain[index:] + ([rest] if rest else []):
                 given.setdefault(name, []).append(argument.value)
         else:
-            name = plain[index] if index < len(plain) else rest
-            if name is not None:
-                given.setdefault(name, []).append(argument)
+            target = plain[index] if index < len(plain) else rest
+            if target is not None:
+                given.setdefault(target, []).append(argument)
     every = {*plain, *(p.arg for p in a.kwonlyargs)}
     for keyword in call.keywords:
-        target = keyword.arg if keyword.arg in every else (a.kwarg.arg if a.kwarg else None)
-        if target is not None:
-            given.setdefault(target, []).append(keyword.value)
+        reached = keyword.arg if keyword.arg in every else (a.kwarg.arg if a.kwarg else None)
+        if reached is not None:
+            given.setdefault(reached, []).append(keyword.value)
     return given

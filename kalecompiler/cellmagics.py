@@ -20,6 +20,7 @@ from kalecompiler.magics import (
     unsupported,
 )
 
+_FEED = re.compile(r"^[ \t]*\f[ \t\f]*")
 _OUT = re.compile(r"(?:^|\s)--out[= ]\s*(\S+)")
 
 
@@ -65,7 +66,9 @@ def indented(source: str) -> str:
         return source
     kept = {line for node in ast.walk(tree) if isinstance(node, ast.Constant | ast.JoinedStr) for line in _inner(node)}
     lines = source.split("\n")
-    return "\n".join(line if i in kept or not line.strip() else f"    {line}" for i, line in enumerate(lines, 1))
+    # A form feed makes Python count a line's indentation anew.
+    deeper = (line if i in kept or not line.strip() else f"    {_FEED.sub('', line)}" for i, line in enumerate(lines, 1))
+    return "\n".join(deeper)
 
 
 def _inner(node: ast.expr) -> range:

@@ -80,10 +80,10 @@ def _from(node: ast.ImportFrom, package: str, optional: bool) -> Iterator[Import
 def _call(node: ast.Call, optional: bool) -> Iterator[Import]:
     """`__import__("x")` and `importlib.import_module("x")`, with the name written out."""
     first = node.args[0] if node.args else None
-    named = isinstance(node.func, ast.Name | ast.Attribute) and ast.unparse(node.func) in _DYNAMIC
-    if named and isinstance(first, ast.Constant) and isinstance(first.value, str) and first.value.strip("."):
-        if not first.value.startswith("."):
-            yield Import(first.value, node.lineno, optional)
+    if not isinstance(node.func, ast.Name | ast.Attribute) or ast.unparse(node.func) not in _DYNAMIC:
+        return
+    if isinstance(first, ast.Constant) and isinstance(first.value, str) and first.value.split(".")[0]:
+        yield Import(first.value, node.lineno, optional)
 
 
 def _catches(handler: ast.ExceptHandler) -> bool:

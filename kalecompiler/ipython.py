@@ -7,6 +7,7 @@ calls of `get_ipython()`, is then rewritten so that the names which a magic read
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -15,6 +16,8 @@ from kalecompiler.cellmagics import CellMagic, block_literal, cell_magic, indent
 from kalecompiler.diagnostics import UNSUPPORTED_MAGIC
 from kalecompiler.findings import Outcome, Problem, refused
 from kalecompiler.syntax import parse, problems_of, syntax_problem
+
+_PROMPT = re.compile(r"\s*In \[\d+\]: ")  # `In [1]: x = 1` is Python too, an annotated assignment
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +39,9 @@ class Translation:
 def translate(source: str) -> Translation:
     """Translate a cell. Never raises: what cannot be translated is a problem, and a syntax error is KC301."""
     tree = parse(source)
-    if not isinstance(tree, ast.Module):
-        return _translate_special(source.replace("\r\n", "\n").replace("\r", "\n"), tree)
+    if not isinstance(tree, ast.Module) or _PROMPT.match(source):
+        error = tree if isinstance(tree, Exception) else SyntaxError("a prompt")
+        return _translate_special(source.replace("\r\n", "\n").replace("\r", "\n"), error)
     if "get_ipython" not in source:
         return _checked(Translation(source), tree)
     return _checked(_rewritten(source, tree, source))

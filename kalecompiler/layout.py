@@ -8,14 +8,15 @@ other as far as the neighbours in the row allow. Nothing here knows of pipelines
 from __future__ import annotations
 
 import itertools
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 GAP = 24.0
 ROW_GAP = 22.0
 SWEEPS = 12
 
-Key = Hashable
+Key = Any  # whatever can be the key of a dictionary
 Links = Mapping[Key, Sequence[Key]]
 Rows = list[list[Key]]
 

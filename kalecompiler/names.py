@@ -32,8 +32,8 @@ def _bindings(node: ast.AST) -> Iterator[str]:
     elif isinstance(node, FUNCTIONS + (ast.ClassDef,)):
         if not isinstance(node, ast.Lambda):
             yield node.name
-        for child in outer_parts(node):
-            yield from _bindings(child)
+        for part in outer_parts(node):
+            yield from _bindings(part)
     elif isinstance(node, COMPREHENSIONS):
         yield from _walruses(node)
     else:
@@ -177,8 +177,8 @@ class _FreeNames(ast.NodeVisitor):
     def _comprehension(self, node: Comprehension) -> None:
         self.visit(node.generators[0].iter)
         own = frozenset(name for g in node.generators for name in target_names(g.target))
-        parts: list[ast.AST] = [g.iter for g in node.generators[1:]] + [i for g in node.generators for i in g.ifs]
-        parts += [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
+        parts = [g.iter for g in node.generators[1:]] + [i for g in node.generators for i in g.ifs]
+        parts.extend([node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt])
         self._with_scope(own, parts)
 
     visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = _comprehension

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from kalecompiler import diagnostics as rules
-from kalecompiler.dataflow import Problem
 from kalecompiler.diagnostics import Diagnostic, Rule
 from kalecompiler.model import Location
 from kalecompiler.suggest import did_you_mean
+from kalecompiler.versions import Problem
 
 Text = tuple[Rule, str, str | None]
 

@@ -40,7 +40,7 @@ def read(path: Path) -> tuple[Notebook, list[Diagnostic]]:
         NotebookError: it is no notebook, or not one in Python.
     """
     text = _decode(path, _bytes(path))
-    document = _version_4(path, text, _document(path, text))
+    document = _version_4(path, _document(path, text))
     metadata = _table(document.get("metadata"))
     _require_python(path, metadata)
     cells = tuple(_cells(path, document))
@@ -109,26 +109,25 @@ def _broken(path: Path, text: str, error: json.JSONDecodeError) -> NotebookError
     return _failure(INVALID_JSON, path, f"the file is not valid JSON at {where}: {_lower(error.msg)}", hint)
 
 
-def _version_4(path: Path, text: str, document: dict[str, Any]) -> dict[str, Any]:
+def _version_4(path: Path, document: dict[str, Any]) -> dict[str, Any]:
     """The document in format 4; older ones are converted by nbformat."""
     version = document.get("nbformat", 3 if "worksheets" in document else 4)
     if not isinstance(version, int) or isinstance(version, bool) or not 1 <= version <= 4:
         message = f"the notebook's format {json.dumps(version)} is not known: it can be from 1 to 4"
         raise _failure(INVALID_NOTEBOOK, path, message, "save it with a Jupyter that writes format 4")
-    return document if version == 4 else _convert(path, text, version)
+    return document if version == 4 else _convert(path, document, version)
 
 
-def _convert(path: Path, text: str, version: int) -> dict[str, Any]:
+def _convert(path: Path, document: dict[str, Any], version: int) -> dict[str, Any]:
     import nbformat
 
     try:
-        return dict(nbformat.reads(text, as_version=4))
-    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
-        message = f"the notebook's old format {version} cannot be converted: {_lower(str(error)) or 'it is damaged'}"
+        new = dict(nbformat.reads(json.dumps({**document, "nbformat": version}), as_version=4))
+    except (AttributeError, LookupError, RecursionError, TypeError, ValueError, nbformat.ValidationError):
+        message = f"the notebook's old format {version} cannot be converted: it is damaged"
         raise _failure(INVALID_NOTEBOOK, path, message, "open it in Jupyter and save it") from None
-    except nbformat.ValidationError as error:
-        message = f"the notebook's old format {version} cannot be converted: {_lower(error.message)}"
-        raise _failure(INVALID_NOTEBOOK, path, message, "open it in Jupyter and save it") from None
+    # nbformat makes up ids, others each time
+    return {**new, "cells": [{key: cell[key] for key in cell if key != "id"} for cell in new["cells"]]}
 
 
 def _cells(path: Path, document: dict[str, Any]) -> Iterator[Cell]:

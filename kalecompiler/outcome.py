@@ -17,7 +17,7 @@ def describe(result: RunResult) -> str:
     lines = [line for step in result.steps for line in _results(step)]
     done = sum(step.status is Status.SUCCEEDED for step in result.steps)
     wanted = sum(step.status is not Status.NOT_RUN for step in result.steps)
-    ending = f"{result.run} {result.status.value}: {done} of {wanted} steps succeeded"
+    ending = f"run {result.run} {result.status.value}: {done} of {wanted} steps done"
     return "\n".join([*lines, ending, f"logs and values: {result.folder}"])
 
 

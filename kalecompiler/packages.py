@@ -43,7 +43,7 @@ def resolve(
     `imports` are the step's own, without local modules; `everywhere` those of the whole notebook. `pip` are the
     notebook's `%pip install` requirements, `extra` those of the settings, `pinned` the lines of requirements files.
     A version comes from the first of `pip`, `extra` and `pinned` that has one, else it stays open. A `pip` package that
-    no import of the notebook resolves to, and each of `extra`, is a package of every step. `pinned` only gives versions.
+    no import of the notebook resolves to, and each of `extra`, is a package of each step; `pinned` only gives versions.
     """
     pip, extra, pinned = list(pip), list(extra), list(pinned)
     imports = list(imports)

@@ -29,7 +29,7 @@ def parts(step: Step) -> tuple[str, ...]:
 
 def program(wanted: tuple[str, ...]) -> str:
     """The text of the program that runs a step with these parts of the runtime."""
-    from kalecompiler.runtime.program import program as assemble
+    from kalecompiler.runtime import program as assemble
 
     return assemble(wanted)
 

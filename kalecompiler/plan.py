@@ -23,10 +23,11 @@ from kalecompiler import (
 )
 from kalecompiler import diagnostics as rules
 from kalecompiler.assemble import Part, Reading
-from kalecompiler.dataflow import Dataflow, Unit
+from kalecompiler.dataflow import Dataflow
 from kalecompiler.diagnostics import Diagnostic, has_errors
 from kalecompiler.limits import check_expressible
 from kalecompiler.model import Annotation, Cell, Location, Notebook, Parameter, Pipeline, Role
+from kalecompiler.versions import Unit
 
 
 @dataclass(frozen=True, slots=True)

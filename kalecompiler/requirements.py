@@ -1,8 +1,139 @@
-from dataclasses import dataclass
+"""Requirements: the packages and the modules beside the notebook that each step needs, and what is doubtful in them."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from kalecompiler.diagnostics import Diagnostic
+from kalecompiler.findings import Problem
+from kalecompiler.imports import Import, imports_of, relative_imports
+from kalecompiler.localmodules import local_modules
+from kalecompiler.model import Code, Location, Package, Role
+from kalecompiler.packages import doubts, resolve
+from kalecompiler.requirementfile import is_reference, read_reference, read_requirements
+
+if TYPE_CHECKING:
+    from kalecompiler.assemble import Part, Reading
+    from kalecompiler.dataflow import Dataflow
+
+Files = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Requirements:
+    """For each step its packages and the files it carries, by name; and the findings of the whole notebook."""
+
+    packages: Mapping[str, tuple[Package, ...]]
+    files: Mapping[str, Files]
+    findings: list[Diagnostic]
 
 
 @dataclass
-class Wanted:
-    packages: dict; files: dict; findings: list
-def of_steps(reading, flow, code):
-    return Wanted({c.name: () for c in flow.steps}, {c.name: () for c in flow.steps}, [])
+class _Written:
+    """What the notebook and its settings say of packages: `shared` is installed for all steps, `own` for one."""
+
+    shared: list[str] = field(default_factory=list)
+    own: dict[str, list[str]] = field(default_factory=dict)
+    pinned: list[str] = field(default_factory=list)
+
+    @property
+    def everything(self) -> list[str]:
+        return [*self.shared, *(line for lines in self.own.values() for line in lines)]
+
+
+def of_steps(reading: Reading, flow: Dataflow, code: Mapping[str, Sequence[Code]]) -> Requirements:
+    """What the steps need: for what they import, and for what the steps import whose data they load."""
+    folder = reading.book.path.parent
+    files = {path: text for part in reading.parts for path, text in part.translation.writes}
+    findings: list[Diagnostic] = []
+    written = _written(reading, findings, files)
+    every = _check_cells(reading, written, findings, files)
+    local = {name: local_modules(folder, _imports(pieces), files) for name, pieces in code.items()}
+    producers = {c.name: {link.producer for link in c.inputs} for c in flow.steps}
+    above = {name: _with_producers(name, producers, set()) for name in producers}
+    packages = {}
+    for name in producers:
+        imports = [item for other in sorted(above[name]) for item in local[other].imports]
+        lines = [*written.shared, *written.own.get(name, [])]
+        lines += [line for line in written.everything if line not in lines and not _loose(line, every)]
+        packages[name] = resolve(
+            imports, everywhere=every, pip=lines, extra=reading.settings.packages, pinned=written.pinned
+        )
+    return Requirements(packages, {name: found.files for name, found in local.items()}, findings)
+
+
+def _with_producers(name: str, producers: Mapping[str, set[str]], seen: set[str]) -> set[str]:
+    """A step and all steps whose data it loads, also through others."""
+    if name not in seen:
+        seen.add(name)
+        for producer in producers[name]:
+            _with_producers(producer, producers, seen)
+    return seen
+
+
+def _imports(pieces: Iterable[Code]) -> list[Import]:
+    return [item for piece in pieces for item in _parsed(piece.source)]
+
+
+def _parsed(source: str) -> Sequence[Import]:
+    try:
+        return imports_of(ast.parse(source))
+    except (SyntaxError, ValueError):
+        return ()
+
+
+def _loose(line: str, every: Sequence[Import]) -> bool:
+    """Whether no import of the notebook is answered by a requirement."""
+    return bool(resolve((), everywhere=every, pip=[line]))
+
+
+def _written(reading: Reading, findings: list[Diagnostic], files: Mapping[str, str]) -> _Written:
+    """The requirements that cells and settings write down; the files that they refer to are read."""
+    found = _Written()
+    if reading.settings.requirements is not None:
+        lines = read_requirements(reading.settings.requirements)
+        found.pinned += lines.lines
+        findings += [_diagnostic(p, Location(str(reading.book.path))) for p in lines.problems]
+    for part in reading.parts:
+        step = part.annotation.step if part.annotation.role is Role.STEP else None
+        goal = found.shared if step is None else found.own.setdefault(step, [])
+        for text, line in part.translation.requirements:
+            if not is_reference(text):
+                goal.append(text)
+                continue
+            lines = read_reference(text, reading.book.path.parent, files)
+            (found.pinned if text.startswith("-c") else goal).extend(lines.lines)
+            findings += [_diagnostic(replace(p, line=line), _at(reading, part, line)) for p in lines.problems]
+    return found
+
+
+def _check_cells(
+    reading: Reading, written: _Written, findings: list[Diagnostic], files: Mapping[str, str]
+) -> list[Import]:
+    """All imports of the notebook that are not beside it; what is wrong or doubtful goes to the findings."""
+    every: list[Import] = []
+    places: dict[str, tuple[Part, int]] = {}
+    for part in reading.parts:
+        local = local_modules(reading.book.path.parent, imports_of(part.tree), files)
+        for problem in (*relative_imports(part.tree), *local.problems):
+            findings.append(_diagnostic(problem, _at(reading, part, problem.line)))
+        for item in local.imports:
+            places.setdefault(item.module, (part, item.line))
+        every += local.imports
+    settings = reading.settings
+    for problem in doubts(every, pip=written.everything, extra=settings.packages, pinned=written.pinned):
+        place = places.get(problem.module)
+        where = _at(reading, *place) if place else Location(str(reading.book.path))
+        findings.append(_diagnostic(problem, where))
+    return every
+
+
+def _at(reading: Reading, part: Part, line: int | None) -> Location:
+    return reading.book.at(part.annotation.cell, line, 1 if line else None)
+
+
+def _diagnostic(problem: Problem, where: Location) -> Diagnostic:
+    return Diagnostic(problem.rule, problem.message, where, problem.hint)

@@ -87,7 +87,7 @@ def eager_reads(node: ast.AST) -> frozenset[str]:
 
 def _loads_now(node: ast.AST) -> Iterator[str]:
     if isinstance(node, names.FUNCTIONS + (ast.ClassDef,)):
-        for part in names.outer_parts(node):  # type: ignore[arg-type]
+        for part in names.outer_parts(node):
             yield from _loads_now(part)
         if isinstance(node, ast.ClassDef):
             yield from eager_reads(node)

@@ -54,9 +54,9 @@ def _skipped(annotations: Iterable[Annotation]) -> dict[str, int]:
 
 def _names(steps: dict[str, Location]) -> Iterator[Diagnostic]:
     for name, location in steps.items():
-        wrong = _wrong_name(name)
+        wrong = wrong_name(name)
         if wrong:
-            hint = f"name it `{_proposal(name)}`" if _proposal(name) else "use letters, digits, `_` and `-`"
+            hint = f"name it `{proposal(name)}`" if proposal(name) else "use letters, digits, `_` and `-`"
             yield Diagnostic(rules.INVALID_STEP_NAME, f"the step name `{name}` {wrong}", location, hint)
         elif name != name.lower():
             message = f"KFP will show step `{name}` as `{task_name(name)}`"
@@ -66,7 +66,7 @@ def _names(steps: dict[str, Location]) -> Iterator[Diagnostic]:
             yield Diagnostic(rules.KEYWORD_STEP_NAME, message, location, f"name it `{name.lower()}_step`")
 
 
-def _wrong_name(name: str) -> str | None:
+def wrong_name(name: str) -> str | None:
     """What stops KFP from running a step of that name."""
     if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
         return "has characters other than letters, digits, `_` and `-`"
@@ -78,10 +78,10 @@ def _wrong_name(name: str) -> str | None:
     return f"is longer than {LONGEST_TASK_NAME} characters" if len(task) > LONGEST_TASK_NAME else None
 
 
-def _proposal(name: str) -> str:
+def proposal(name: str) -> str:
     """A name close to this one that KFP takes as it is, or nothing where none can be told."""
     ascii_only = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
-    proposal = re.sub(r"[^0-9a-z]+", "_", ascii_only.lower()).strip("_")
+    new = re.sub(r"[^0-9a-z]+", "_", ascii_only.lower()).strip("_")
     if proposal[:1].isdigit():
         proposal = f"step_{proposal}"
     return proposal[:LONGEST_TASK_NAME].rstrip("_")

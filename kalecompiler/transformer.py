@@ -34,9 +34,7 @@ def to_calls(text: str) -> str:
 
     Raises NotIPython where the text cannot be read.
     """
-    lines = text.splitlines(keepends=True)
-    if not text.endswith("\n"):
-        lines = (text + "\n").splitlines(keepends=True)
+    lines = [line + "\n" for line in text.removesuffix("\n").split("\n")]
     for _ in range(_LIMIT):
         changed, after = _one(lines)
         if not changed:

@@ -36,7 +36,7 @@ def calls(pipeline: Pipeline) -> str:
 
 def test_module_is_the_golden_byte_for_byte_twice() -> None:
     first, second = render.render(churn()), render.render(churn())
-    assert first == second == (GOLDEN / "churn.py").read_text(encoding="utf-8")
+    assert first == second == (GOLDEN / "churn.py.txt").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

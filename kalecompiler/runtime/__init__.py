@@ -9,6 +9,6 @@ component's program; `pack` makes the constants that it is put together from.
 
 from __future__ import annotations
 
-from kalecompiler.runtime.carried import program
+from kalecompiler.runtime.carried import extras, program
 
-__all__ = ["program"]
+__all__ = ["extras", "program"]

@@ -5,7 +5,7 @@ It is executed with `PARTS` in its globals, never imported: the names of `__main
 
 from __future__ import annotations
 
-import binascii
+import base64
 import sys
 import zlib
 
@@ -23,16 +23,19 @@ class Carried:
     """Finds and loads `kalec_runtime` and its modules, each compiled when it is first imported."""
 
     def __init__(self, parts: Sequence[str]) -> None:
-        self.sources = {PACKAGE: ""}
+        self.sources = {PACKAGE: b""}
+        known = b""
         for part in parts:
-            text = zlib.decompress(binascii.a2b_base64(part)).decode()
-            for module in text.split("\0")[1:]:
-                name, source = module.split("\n", 1)
-                self.sources[PACKAGE + "." + name] = source
+            data = base64.b85decode(part.translate({44: 36, 46: 123, 47: 125}))
+            text = zlib.decompressobj(zdict=known).decompress(data)
+            known = known or text  # each part is compressed as if it followed the first
+            for module in text.split(b"\0")[1:]:
+                name, _, source = module.partition(b"\n")
+                self.sources[PACKAGE + "." + name.decode()] = source
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
         """The spec of a carried module, None for any other (the import system asks for all of them)."""
-        make: Any = type(sys.__spec__)  # ModuleSpec: importing importlib.machinery for it would cost a millisecond
+        make: Any = type(sys.__spec__)  # ModuleSpec: to import importlib.machinery for it would cost a millisecond
         return make(name, self, is_package=name == PACKAGE) if name in self.sources else None
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:

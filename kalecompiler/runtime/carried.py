@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from kalecompiler.runtime.packed import BOOT, PARTS
 
 COMMENT = "# kalecompiler's runtime, standard library only: it speaks the executor contract of kfp.dsl.executor_main"
+EXTRAS = {"parameters": "parameters", "metrics": "metrics", "guards": "guards", "packages": "install", "files": "install"}
+DECODE = '__import__("zlib").decompress(__import__("base64").b85decode("{}".translate({{44:36,46:123,47:125}})))'
 
 
-def program(parts: Sequence[str] = ()) -> str:
+def extras(step: Mapping[str, Any]) -> tuple[str, ...]:
+    """The parts of the core that a step, given as its JSON values, needs beyond what every step needs; sorted."""
+    return tuple(sorted({part for key, part in EXTRAS.items() if step.get(key)}))
+
+
+def program(parts: Sequence[str] = (), extras: Sequence[str] | None = None) -> str:
     """The program of a step that needs `parts` ("display", "shell") beyond the core; KeyError for an unknown one.
 
-    Python runs it with two arguments, the step's JSON and the executor input.
+    `extras` are the parts of the core that it needs, all of them by default. Python runs the program with two
+    arguments, the step's JSON and the executor input.
     """
-    carried = "".join(f'\n "{PARTS[part]}",' for part in ("core", *parts))
-    unpack = '__import__("zlib").decompress(__import__("binascii").a2b_base64("' + BOOT + '"))'
-    return f'{COMMENT}\nexec({unpack}, {{"__name__": "kalec_runtime.boot", "PARTS": ({carried}\n)}})\n'
+    inner = sorted(set(EXTRAS.values())) if extras is None else extras
+    carried = "".join(f'\n "{PARTS[part]}",' for part in ("core", *inner, *parts))
+    return f'{COMMENT}\nexec({DECODE.format(BOOT)},{{"__name__":"kalec_runtime.boot","PARTS":({carried}\n)}})\n'

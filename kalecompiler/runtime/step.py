@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 
-from . import cells, contract, failure, parameters
+from . import cells, contract, failure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def execute(step: Mapping[str, Any], task: contract.Task, kernel: cells.Kernel, 
     """Everything that a step does, in order. Raises what the cells raise, StepFailed and ValueProblem."""
     namespace = kernel.namespace
     _bring(step, folders)
-    namespace.update(parameters.bind(step.get("parameters", {}), task.parameters))
+    _bind(step, task, namespace)
     _run(step, kernel, "imports", "functions")
     _load(step, task, namespace, early=True)
     _run(step, kernel, "definition")
@@ -83,6 +83,13 @@ def _bring(step: Mapping[str, Any], folders: list[str]) -> None:
 
         install.packages(step.get("packages", ()), step.get("pip", {}), folders)
         install.files(step.get("files", {}), folders)
+
+
+def _bind(step: Mapping[str, Any], task: contract.Task, namespace: dict[str, Any]) -> None:
+    if step.get("parameters"):
+        from . import parameters
+
+        namespace.update(parameters.bind(step["parameters"], task.parameters))
 
 
 def _run(step: Mapping[str, Any], kernel: cells.Kernel, *kinds: str) -> None:

@@ -1,0 +1,96 @@
+"""Makes Python source short: no comments, docstrings, annotations, nor white space and code that nothing needs.
+
+By position in the source and by tokens, not printed from the syntax tree: so each version of Python gives the same text.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import tokenize
+from collections.abc import Iterator
+
+Place = tuple[int, int]
+Cut = tuple[Place, Place, str]
+_SILENT = (tokenize.COMMENT, tokenize.NL, tokenize.ENDMARKER)
+
+
+def squeeze(source: str) -> str:
+    """The same program in fewer characters; tracebacks and `__doc__` are all that differ."""
+    lines = source.split("\n")
+    for (row, column), (end_row, end_column), text in sorted(_superfluous(ast.parse(source)), reverse=True):
+        lines[row - 1 : end_row] = [lines[row - 1][:column] + text + lines[end_row - 1][end_column:]]
+    short = "\n".join(lines)
+    return "".join(_pieces(short))
+
+
+def _superfluous(node: ast.AST) -> Iterator[Cut]:
+    """(start, end, replacement) of what a node holds that does nothing when it runs."""
+    if _is_for_checkers(node):
+        yield (*_span(node), "")
+        return
+    if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node) is not None:
+        yield (*_span(node.body[0]), "pass" if len(node.body) == 1 else "")
+    if isinstance(node, ast.arg) and node.annotation:
+        yield (node.lineno, node.col_offset + len(node.arg)), _span(node.annotation)[1], ""
+    if isinstance(node, ast.AnnAssign):
+        yield _span(node.target)[1], _span(node.annotation)[1], ""
+    if isinstance(node, ast.FunctionDef) and node.returns:
+        (row, column), end = _span(node.returns)
+        yield (row, column - len(" -> ")), end, ""
+    for child in ast.iter_child_nodes(node):
+        yield from _superfluous(child)
+
+
+def _is_for_checkers(node: ast.AST) -> bool:
+    """`if TYPE_CHECKING:`, the line that makes it False, and the future import that annotations need."""
+    if isinstance(node, ast.ImportFrom):
+        return node.module == "__future__"
+    subject = node.test if isinstance(node, ast.If) else node.targets[0] if isinstance(node, ast.Assign) else None
+    return isinstance(subject, ast.Name) and subject.id == "TYPE_CHECKING"
+
+
+def _span(node: ast.AST) -> tuple[Place, Place]:
+    assert isinstance(node, (ast.expr, ast.stmt)) and node.end_lineno is not None and node.end_col_offset is not None
+    return (node.lineno, node.col_offset), (node.end_lineno, node.end_col_offset)
+
+
+def _pieces(source: str) -> Iterator[str]:
+    """The text of each token, with the white space that Python needs."""
+    depth, last = 0, "\n"
+    for kind, text in _tokens(source):
+        if kind in (tokenize.INDENT, tokenize.DEDENT):
+            depth += 1 if kind == tokenize.INDENT else -1
+        elif kind == tokenize.NEWLINE:
+            yield "\n"
+            last = "\n"
+        elif kind not in _SILENT:
+            if last == "\n":
+                yield " " * depth
+            elif (last[-1].isalnum() or last[-1] == "_") and (text[0].isalnum() or text[0] == "_"):
+                yield " "
+            yield text
+            last = text
+
+
+def _tokens(source: str) -> Iterator[tuple[int, str]]:
+    """(type, text) of each token; an f-string is one, as it was before Python 3.12."""
+    lines = source.splitlines(keepends=True)
+    nested: list[Place] = []
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        name = tokenize.tok_name[token.type]
+        if name == "FSTRING_START":
+            nested.append(token.start)
+        elif name == "FSTRING_END":
+            start = nested.pop()
+            if not nested:
+                yield tokenize.STRING, _between(lines, start, token.end)
+        elif not nested:
+            yield token.type, token.string
+
+
+def _between(lines: list[str], start: Place, end: Place) -> str:
+    if start[0] == end[0]:
+        return lines[start[0] - 1][start[1] : end[1]]
+    middle = lines[start[0] : end[0] - 1]
+    return "".join([lines[start[0] - 1][start[1] :], *middle, lines[end[0] - 1][: end[1]]])
