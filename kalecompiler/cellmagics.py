@@ -67,7 +67,9 @@ def indented(source: str) -> str:
     kept = {line for node in ast.walk(tree) if isinstance(node, ast.Constant | ast.JoinedStr) for line in _inner(node)}
     lines = source.split("\n")
     # A form feed makes Python count a line's indentation anew.
-    deeper = (line if i in kept or not line.strip() else f"    {_FEED.sub('', line)}" for i, line in enumerate(lines, 1))
+    deeper = (
+        line if i in kept or not line.strip() else f"    {_FEED.sub('', line)}" for i, line in enumerate(lines, 1)
+    )
     return "\n".join(deeper)
 
 

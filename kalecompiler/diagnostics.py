@@ -124,7 +124,6 @@ SIBLING_VERSION = _warning("KC207", "sibling-version")
 STATE_IN_DEFINITION = _error("KC208", "state-in-definition")
 MOVED_DEFAULT = _error("KC209", "moved-default")
 STAR_IMPORT = _error("KC210", "star-import")
-UNKNOWN_CHANGE = _error("KC211", "unknown-change")
 
 # KC3xx: code in cells, IPython, packages
 SYNTAX_ERROR = _error("KC301", "syntax-error")

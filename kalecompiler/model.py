@@ -60,7 +60,7 @@ class Notebook:
 
     def at(self, cell: Cell, line: int | None = None, column: int | None = None, end: int | None = None) -> Location:
         """The location of a cell, or of a line and column (both from 1) in it, with that line's text."""
-        lines = cell.source.splitlines()
+        lines = cell.source.split("\n")
         text = lines[line - 1] if line is not None and 0 < line <= len(lines) else None
         return Location(str(self.path), cell.number, cell.id, line, column, end, text)
 

@@ -18,6 +18,7 @@ from kalecompiler.imports import Import
 from kalecompiler.model import Package
 
 _NAME = re.compile(r"^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?$")
+_HEAD = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)\s*(?:\[(?P<extras>[^\]]*)\])?")
 _EGG = re.compile(r"[#&]egg=([A-Za-z0-9._-]+)")
 
 
@@ -127,29 +128,21 @@ def _has_version(line: str) -> bool:
 
 
 def _with_extras(line: str, bare: str | None) -> str:
-    """A pinned line with the extras that the notebook asks for."""
-    try:
-        requirement = Requirement(line)
-        requirement.extras |= Requirement(bare).extras if bare else set()
-    except InvalidRequirement:
+    """A pinned line with the extras that the notebook asks for; as it is written otherwise."""
+    wanted, pinned = _HEAD.match(bare or ""), _HEAD.match(line)
+    if not wanted or not wanted["extras"] or not pinned:
         return line
-    return str(requirement)
+    extras = {extra.strip() for match in (wanted, pinned) for extra in (match["extras"] or "").split(",")}
+    return f"{pinned['name']}[{','.join(sorted(extras - {''}))}]{line[pinned.end() :]}"
 
 
 def _by_name(lines: Iterable[str]) -> Mapping[str, list[str]]:
-    """Requirement lines, normalised, by the distribution that they name."""
+    """Requirement lines, as written, by the distribution that they name, normalised."""
     found: dict[str, list[str]] = {}
     for line in lines:
         if name := name_of(line):
-            found.setdefault(name, []).append(_normal(line))
+            found.setdefault(name, []).append(line.strip())
     return found
-
-
-def _normal(line: str) -> str:
-    try:
-        return str(Requirement(line))
-    except InvalidRequirement:
-        return line
 
 
 def _wanted(item: Import, written: _Written) -> bool:
@@ -219,7 +212,7 @@ def _conflicts(pip: list[str], pinned: Mapping[str, list[str]]) -> list[Problem]
     """A warning where `%pip install` asks for a version that the requirements files rule out, or for two versions."""
     problems = []
     for name, lines in _by_name(pip).items():
-        versions = sorted({line for line in lines if _has_version(line)})
+        versions = sorted({re.sub(r"\s", "", line) for line in lines if _has_version(line)})
         others = [line for line in pinned.get(name, []) if versions and not _agree(versions[-1], line)]
         if len(versions) > 1 or others:
             message = f"'{name}' is asked for in several versions: {in_words([*versions, *others])}"

@@ -163,7 +163,11 @@ def _with_file(table: Table, folder: Path) -> Table:
     if not name:
         return table
     path = folder / name
-    if not path.is_file():
+    try:
+        found = path.is_file()
+    except OSError as error:
+        raise TableError(f"`requirements`: {path} cannot be read: {(error.strerror or str(error)).lower()}") from None
+    if not found:
         raise TableError(f"`requirements`: {path} does not exist")
     return replace(table, values={**table.values, "requirements": path})
 

@@ -51,7 +51,7 @@ def read_table(raw: Any, origin: Location) -> tuple[Table, list[Problem]]:
     Raises:
         TableError: a value is of the wrong type, or not one that its key takes.
     """
-    given = _keys(raw, "the table")
+    given = _keys(raw, "`kalecompiler`")
     tables = {name: _keys(own, f"`steps.{name}`") for name, own in _mapping(given.pop("steps", {}), "`steps`").items()}
     problems = [_unknown(key, {*_VALUES, *_SETTINGS, "steps"}) for key in given if key not in {*_VALUES, *_SETTINGS}]
     problems += [_unknown(key, _SETTINGS) for own in tables.values() for key in own if key not in _SETTINGS]

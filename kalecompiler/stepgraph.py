@@ -82,9 +82,9 @@ def proposal(name: str) -> str:
     """A name close to this one that KFP takes as it is, or nothing where none can be told."""
     ascii_only = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
     new = re.sub(r"[^0-9a-z]+", "_", ascii_only.lower()).strip("_")
-    if proposal[:1].isdigit():
-        proposal = f"step_{proposal}"
-    return proposal[:LONGEST_TASK_NAME].rstrip("_")
+    if new[:1].isdigit():
+        new = f"step_{new}"
+    return new[:LONGEST_TASK_NAME].rstrip("_")
 
 
 def _collisions(steps: dict[str, Location]) -> Iterator[Diagnostic]:

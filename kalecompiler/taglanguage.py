@@ -155,9 +155,9 @@ def _right_prefix(written: str, separator: str, rest: str) -> tuple[str | None, 
     prefix = same.get(written.lower().replace("_", "-").rstrip("s"))
     mark = separator.strip()
     if not mark:
-        # a word, or words: only those that begin like a step's tag can be ours
-        right = f"{prefix}:{rest.replace(' ', '_') or 'NAME'}"
-        return (right, False) if prefix in (*_STEP_PREFIXES, "prev") else (None, False)
+        # one word or two: only those that begin like a step's tag can be ours
+        ours = prefix in (*_STEP_PREFIXES, "prev") and " " not in rest
+        return (f"{prefix}:{rest or 'NAME'}" if ours else None), False
     if prefix:
         return f"{prefix}:{rest}", True
     near = difflib.get_close_matches(written.lower(), _PREFIXES, n=1, cutoff=0.75) if mark == ":" else []

@@ -237,8 +237,39 @@ def test_plain_python_does_not_import_ipython() -> None:
 
 
 _PIECES = st.sampled_from(
-    ["!ls", "%time ", "%%bash", "x = ", "!", "%", "?", "\\", "\n", "\n    ", "(", ")", "'''", '"', "if x:", "# c", "f(x)"]
-    + ["%%capture out", "get_ipython()", ".system('ls')", "{", "}", "$x", "pip install ", ">>> ", "In [1]: ", ";", "\r", "\x0c"]
+    [
+        "!ls",
+        "%time ",
+        "%%bash",
+        "x = ",
+        "!",
+        "%",
+        "?",
+        "\\",
+        "\n",
+        "\n    ",
+        "(",
+        ")",
+        "'''",
+        '"',
+        "if x:",
+        "# c",
+        "f(x)",
+    ]
+    + [
+        "%%capture out",
+        "get_ipython()",
+        ".system('ls')",
+        "{",
+        "}",
+        "$x",
+        "pip install ",
+        ">>> ",
+        "In [1]: ",
+        ";",
+        "\r",
+        "\x0c",
+    ]
 )
 
 

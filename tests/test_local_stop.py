@@ -15,6 +15,7 @@ import pytest
 from packages import alive, package, task, until
 
 from kalecompiler import local
+from kalecompiler.local import watchdog
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
 
@@ -44,12 +45,18 @@ STUBBORN = "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + WAITS
 
 @pytest.fixture
 def started(tmp_path: Path) -> Iterator[list[subprocess.Popen[str]]]:
-    """The runs that a test started; what they leave behind is killed, so that a failing test does no harm."""
+    """The runs that a test started."""
     runs: list[subprocess.Popen[str]] = []
     yield runs
     for process in runs:
         process.kill()
         process.communicate()
+
+
+@pytest.fixture(autouse=True)
+def cleared(tmp_path: Path) -> Iterator[None]:
+    """Kills what a failing test leaves behind."""
+    yield
     for pid in filter(alive, noted(tmp_path)):
         os.kill(pid, signal.SIGKILL)
 
@@ -147,11 +154,14 @@ def running():
         return pathlib.Path(f"/proc/{pid}/cmdline").read_bytes() != b""
     except OSError:
         return False
+end = time.monotonic() + 20
 while running():
+    assert time.monotonic() < end
     time.sleep(0.005)
 """
     spec = package(a=task(code), b=task(check))
-    local.run(spec, arguments={}, folder=tmp_path / "runs", workdir=tmp_path, jobs=2)
+    result = local.run(spec, arguments={}, folder=tmp_path / "runs", workdir=tmp_path, jobs=2)
+    assert result.steps[1].status is local.Status.SUCCEEDED
     assert len(noted(tmp_path)) == 3
     assert not list(filter(alive, noted(tmp_path)))
 
@@ -175,6 +185,21 @@ def test_signal_handlers_are_as_before(tmp_path: Path) -> None:
     before = [signal.getsignal(number) for number in numbers]
     local.run(package(a=task()), arguments={}, folder=tmp_path / "runs", workdir=tmp_path)
     assert [signal.getsignal(number) for number in numbers] == before
+
+
+@pytest.mark.parametrize(
+    ("lines", "killed"), [(["+{}\n"], True), (["+{}\n", "-{}\n"], False)], ids=["left", "taken back"]
+)
+def test_the_watchdog_kills_groups_also_where_environments_do_not_show(lines: list[str], killed: bool) -> None:
+    process = subprocess.Popen(["sleep", "600"], start_new_session=True)
+    try:
+        watchdog.watch("no-such-run", [line.format(process.pid) for line in lines])
+        if killed:
+            until(lambda: not alive(process.pid))
+        assert alive(process.pid) is not killed
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_no_helper_process_stays(tmp_path: Path) -> None:

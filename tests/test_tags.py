@@ -13,7 +13,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from support import notebook as as_json
 
-from kalecompiler import notebook, placement, stepgraph, tags, taglanguage
+from kalecompiler import notebook, placement, stepgraph, taglanguage, tags
 from kalecompiler.diagnostics import Diagnostic, has_errors
 from kalecompiler.model import Annotation, Cell, CellKind, Location, Notebook, Setting, StepSettings
 from kalecompiler.settings import Settings
@@ -151,14 +151,27 @@ def test_only_code_that_came_to_run_in_every_step_is_warned_of(name: str) -> Non
 
 @pytest.mark.parametrize(
     "source",
-    ["x = 1\n!ls", "def f(): pass", "x[0] = 1", "a.b = 1", "n = f()", "n = m", "for i in []: pass", "n += 1", "n: int", "("],
+    [
+        "x = 1\n!ls",
+        "def f(): pass",
+        "x[0] = 1",
+        "a.b = 1",
+        "n = f()",
+        "n = m",
+        "for i in []: pass",
+        "n += 1",
+        "n: int",
+        "(",
+    ],
 )
 def test_what_is_no_literal_does_not_join_the_parameters(source: str) -> None:
     annotations, _ = annotate(f"# %% step:a\nx = 1\n# %% pipeline-parameters\nn = 1\n# %%\n{source}")
     assert places(annotations)[-1] == "step a"
 
 
-@pytest.mark.parametrize("source", ["print(a, b)", "print(f(x))", "f(x)", "import a", "x.y", "x.y = 1", "if x: pass", "("])
+@pytest.mark.parametrize(
+    "source", ["print(a, b)", "print(f(x))", "f(x)", "import a", "x.y", "x.y = 1", "if x: pass", "("]
+)
 def test_what_is_no_metric_does_not_join_the_metrics(source: str) -> None:
     annotations, _ = annotate(f"# %% step:a\nx = 1\n# %% pipeline-metrics\nx\n# %%\n{source}")
     assert places(annotations)[-1] == "step a"
@@ -308,7 +321,7 @@ def test_what_is_wrong(text: str, expected: list[str], part: str) -> None:
     [
         "# %% skip stpe:a limit:x Step:a\nx\n# %% step:a\nx",
         "# %% [markdown] skip\ntext\n# %% step:a\nx",
-        "# %% [markdown] Step:a noqa hide\ntext\n# %% step:a\nx",
+        "# %% [markdown] noqa hide import\ntext\n# %% step:a\nx",
         "# %% step:a_b\nx\n# %% step:c-d prev:a_b\nx",
         "# %% step:_private\nx",
         "# %% step:a limit:cpu:1\nx\n# %% step:a limit:cpu:1 limit:memory:1Gi\ny",
@@ -318,7 +331,7 @@ def test_what_is_wrong(text: str, expected: list[str], part: str) -> None:
     ids=[
         "wrong tags beside skip",
         "skip on markdown",
-        "foreign and misspelt tags on markdown",
+        "foreign tags on markdown",
         "underscores and dashes",
         "an underscore at the start",
         "the same value twice",
@@ -358,7 +371,17 @@ def test_a_notebook_without_cells() -> None:
         ({"step": "a"}, ["KC101"]),
         (5, ["KC101"]),
     ],
-    ids=["null", "none", "an empty text", "an empty object", "a text", "a number among them", "null among them", "an object", "a number"],
+    ids=[
+        "null",
+        "none",
+        "an empty text",
+        "an empty object",
+        "a text",
+        "a number among them",
+        "null among them",
+        "an object",
+        "a number",
+    ],
 )
 def test_tags_that_are_no_list_of_texts(value: object, expected: list[str]) -> None:
     cells = (
@@ -367,7 +390,7 @@ def test_tags_that_are_no_list_of_texts(value: object, expected: list[str]) -> N
         Cell(3, CellKind.MARKDOWN, "text", metadata={"tags": value}),
     )
     annotations, findings = tags.annotate(Notebook(Path("n.ipynb"), cells), Settings())
-    assert codes(findings) == expected
+    assert codes(f for f in findings if f.location.cell == 2) == expected
     assert len(annotations) == 2
 
 
@@ -377,7 +400,8 @@ def test_tags_that_are_no_list_of_texts(value: object, expected: list[str]) -> N
 
 FOREIGN = [
     "hide_input", "remove-cell", "injected-parameters", "raises-exception", "nbval-skip", "region:a", "active-ipynb",
-    "export", "test", "stage:train", "skip-execution", "solution", "image", "label", "env", "report", "cache", "title=x",
+    "export", "test", "stage:train", "skip-execution", "Step 1 of 3",
+    "solution", "image", "label", "env", "report", "cache", "title=x",
     "Step 1 of 3: load", "", " ", ":", "::", "a:b:c", "🎉", "pipeline-x", "steppe", "previous",
 ]  # fmt: skip
 
@@ -467,7 +491,8 @@ def test_malformed_tags_are_errors_with_the_right_shape(text: str) -> None:
     "text",
     [
         "cache:on", "cache:Enabled", "report:yes", "limit:cpu:two", "limit:memory:4GB", "limit:memory:-1", "limit:-x:1",
-        "request:cpu:1 000", "label:team:a:b", "label:team:-a", "label:a b:c", "label:/a:b", "label:a/:b", "label:A_/b:c",
+        "request:cpu:1 000", "label:team:a:b", "label:team:-a", "label:a b:c", "label:/a:b", "label:a/:b",
+        "label:A_/b:c",
         f"label:a:{'x' * 64}", f"annotation:{'x' * 64}:a", "image:a b", "image:a\nb", "image:größe", "changes:a.b",
         "secret:A:b:C", "secret:a:b:1C", "env:1A:b", "retry:x", "retry:-1", "timeout:soon", "timeout:0", "volume:a:b",
         "metrics:a=pie", "metrics:a-b", "snapshot:some", "node-selector:a:b c",
@@ -530,7 +555,9 @@ LATER = {
 
 
 @pytest.mark.parametrize(("text", "setting"), LATER.items(), ids=LATER)
-def test_settings_of_later_versions_are_accepted_with_one_warning_each(text: str, setting: tuple[str, str, str]) -> None:
+def test_settings_of_later_versions_are_accepted_with_one_warning_each(
+    text: str, setting: tuple[str, str, str]
+) -> None:
     assert taglanguage.parse(text).setting == setting
     _, findings = annotate(f"# %% step:a {text}\nx = 1")
     assert [(f.rule.code, f.message) for f in findings] == [("KC105", f"the tag `{text}` has no effect yet")]
@@ -647,7 +674,9 @@ def test_a_step_of_pyproject_may_be_another_notebooks() -> None:
 # whatever the tags, and real notebooks
 # ---------------------------------------------------------------------------------------------------------------------
 
-WORDS = st.sampled_from([*taglanguage.ROLES, *GRAMMAR, "step", "block", "prev", "notebook", "a", "b", "Ä", "", " ", ":"])
+WORDS = st.sampled_from(
+    [*taglanguage.ROLES, *GRAMMAR, "step", "block", "prev", "notebook", "a", "b", "Ä", "", " ", ":"]
+)
 TAGS = st.lists(WORDS, min_size=1, max_size=4).map(":".join) | st.text(max_size=20)
 SOURCES = st.sampled_from(["", "# a", "x = 1", "import a", "!ls", "x", "(", "print(x)", "%%bash\nls"])
 CELLS = st.tuples(
@@ -670,7 +699,9 @@ def test_arbitrary_tags_never_raise_and_give_each_code_cell_one_place(
 
 
 def test_real_notebooks_have_the_steps_and_edges_of_their_manifest(shared: Path) -> None:
-    rows = [row for row in json.loads((shared / "notebooks/manifest.json").read_text()) if "steps" in row]
+    rows = [
+        row for row in json.loads((shared / "notebooks/manifest.json").read_text()) if isinstance(row["steps"], list)
+    ]
     assert len(rows) >= 9
     for row in rows:
         annotations, findings = tags.annotate(notebook.read(shared / "notebooks" / row["file"])[0], Settings())
@@ -681,8 +712,12 @@ def test_real_notebooks_have_the_steps_and_edges_of_their_manifest(shared: Path)
         assert not has_errors(findings), row["file"]
 
 
-def test_original_notebooks_of_kale_are_read_without_an_error(shared: Path) -> None:
-    paths = sorted((shared / "notebooks/original").glob("*.ipynb"))
-    assert len(paths) >= 11
-    for path in paths:
-        assert not has_errors(tags.annotate(notebook.read(path)[0], Settings())[1]), path.name
+def test_original_notebooks_of_kale_have_their_steps_and_no_error(shared: Path) -> None:
+    rows = [
+        row for row in json.loads((shared / "notebooks/manifest.json").read_text()) if isinstance(row["steps"], int)
+    ]
+    assert len(rows) >= 11
+    for row in rows:
+        annotations, findings = tags.annotate(notebook.read(shared / "notebooks" / row["file"])[0], Settings())
+        assert len({a.step for a in annotations if a.step}) == row["steps"], row["file"]
+        assert not has_errors(findings), row["file"]

@@ -107,15 +107,15 @@ def _read_sections(reader: _Reader, header: Mapping[str, Any]) -> list[bytearray
     if header.get("absent"):
         return []
     try:
-        lengths = [header["pickle"][1], *(place[1] for place in header["buffers"])]
-        offsets = [header["pickle"][0], *(place[0] for place in header["buffers"])]
-        sane = offsets == [place[0] for place in _places(lengths)] and min(lengths) >= 0
-    except (KeyError, IndexError, TypeError):
+        places = [header["pickle"], *(place[:2] for place in header["buffers"])]
+        sane = all(type(length) is int and length >= 0 for _, length in places)
+        sane = sane and places == _places([length for _, length in places])
+    except (KeyError, TypeError, ValueError):
         sane = False
     if not sane:
         raise Unreadable("its header describes no possible layout")
     sections = []
-    for length in lengths:
+    for _, length in places:
         reader.take(-reader.place % ALIGN)
         sections.append(reader.take(length))
     return sections

@@ -6,6 +6,7 @@ import importlib.util
 import io
 import pickle
 import sys
+from collections import ChainMap
 from types import FunctionType
 
 from . import values
@@ -31,9 +32,35 @@ def pickler() -> Any:
             if isinstance(value, (type, FunctionType)) and _named(value):
                 return NotImplemented
             found = values.reduce(value)
-            return super().reducer_override(value) if found is NotImplemented else found
+            if found is NotImplemented:
+                found = super().reducer_override(value)
+            if isinstance(value, FunctionType) and value.__globals__ is _globals():
+                found = _at_home(found)
+            return found
 
     return ByValue
+
+
+def _globals() -> dict[str, Any]:
+    """The notebook's variables."""
+    return vars(sys.modules["__main__"])
+
+
+class _Globals:
+    """In a pickle: the variables of the notebook in the process that loads it."""
+
+    def __reduce__(self) -> Any:
+        return vars, (sys.modules["__main__"],)
+
+
+def _at_home(found: Any) -> Any:
+    """cloudpickle's recipe for a function, made to read the variables of the step that loads it, as in a notebook.
+
+    The values that it saw here serve only for names that are not bound there.
+    """
+    make, (code, _, *rest), (attributes, slots), *others = found
+    slots["__globals__"] = ChainMap(_Globals(), slots["__globals__"])
+    return make, (code, _Globals(), *rest), (attributes, slots), *others
 
 
 def _named(value: Any) -> bool:

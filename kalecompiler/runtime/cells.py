@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _ast  # the node classes alone: `import ast` would add 4 ms to the start of each step
 import linecache
+import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,10 +73,11 @@ class Kernel:
         self.names.add(name)
         self.current = name
         self.recorder.start(piece)
-        body, last = self._compile(source, name, piece["kind"] in ECHOING)
-        self._evaluate(body)
-        if last is not None:
-            self.recorder.result(self._evaluate(last))
+        codes = self._compile(source, name, piece["kind"] in ECHOING)
+        if "asyncio" in sys.modules or "asyncio" in source or any(code.co_flags & COROUTINE for code in codes):
+            self._loop().run_until_complete(self._evaluate_inside(codes))
+        else:
+            self._evaluate(codes)
         self.recorder.finish()
         self.current = None
 
@@ -88,30 +90,41 @@ class Kernel:
         waiting = asyncio.all_tasks(self.loop)
         for task in waiting:
             task.cancel()
-        self.loop.run_until_complete(asyncio.gather(*waiting, return_exceptions=True))
+        if waiting:
+            self.loop.run_until_complete(asyncio.wait(waiting))
         self.loop.run_until_complete(self.loop.shutdown_asyncgens())
         self.loop.close()
 
-    def _compile(self, source: str, name: str, echo: bool) -> tuple[CodeType, CodeType | None]:
-        """The code of a piece, and that of its last expression apart if it is to be shown."""
+    def _compile(self, source: str, name: str, echo: bool) -> list[CodeType]:
+        """The code of a piece, and apart from it that of its last expression if it is to be shown."""
         tree: Any = compile(source, name, "exec", _ast.PyCF_ONLY_AST | self.flags, dont_inherit=True)
         shown = None
         if echo and tree.body and isinstance(tree.body[-1], _ast.Expr) and not _silenced(source, tree.body[-1]):
             shown = _ast.Expression(tree.body.pop().value)
         body = compile(tree, name, "exec", self.flags, dont_inherit=True)
         self.flags |= body.co_flags & FUTURE_ANNOTATIONS  # the next cells have it too, as in a notebook
-        return body, shown and compile(shown, name, "eval", self.flags, dont_inherit=True)
+        return [body, compile(shown, name, "eval", self.flags, dont_inherit=True)] if shown else [body]
 
-    def _evaluate(self, code: CodeType) -> Any:
-        value = eval(code, self.namespace)
-        if not code.co_flags & COROUTINE:
-            return value
+    def _evaluate(self, codes: Sequence[CodeType]) -> None:
+        values = [eval(code, self.namespace) for code in codes]
+        self.recorder.result(values[-1])  # exec's value is None
+
+    async def _evaluate_inside(self, codes: Sequence[CodeType]) -> None:
+        """The same where the event loop runs, as it does around every cell of a notebook."""
+        value = None
+        for code in codes:
+            value = eval(code, self.namespace)
+            if code.co_flags & COROUTINE:
+                value = await value
+        self.recorder.result(value)
+
+    def _loop(self) -> Any:
         if self.loop is None:
             import asyncio
 
             self.loop = asyncio.new_event_loop()
             asyncio.set_event_loop(self.loop)
-        return self.loop.run_until_complete(value)
+        return self.loop
 
 
 def _silenced(source: str, last: Any) -> bool:

@@ -48,8 +48,7 @@ class Recorder:
 
     def finish(self) -> None:
         """The piece has run to its end: open figures are shown and closed, as in a notebook."""
-        for figure in rich.take_figures():
-            self._show("display", figure)
+        self.show_figures()
         self.outputs = None
 
     def fail(self, error: BaseException, lines: Sequence[str], line: int | None) -> None:
@@ -77,6 +76,11 @@ class Recorder:
         """IPython's `display`, as far as a log and a report can follow it; other options have no effect."""
         for value in values:
             self._show("display", value, raw, metadata)
+
+    def show_figures(self, *arguments: Any, **options: Any) -> None:
+        """What `pyplot.show` does in a step."""
+        for figure in rich.take_figures(self.show_figures):
+            self._show("display", figure)
 
     def text(self, name: str, text: str) -> None:
         """Something was printed on stdout or stderr."""

@@ -1,7 +1,15 @@
-"""The one kind of error that the runtime itself raises at a user: its text is the whole message."""
+"""What the runtime itself raises at a user: the text is the whole message, and no traceback is shown with it."""
 
 from __future__ import annotations
 
 
 class StepFailed(Exception):
-    """The step cannot go on, and `str()` says why and what to do; no traceback is shown."""
+    """The step cannot go on; says why and what to do."""
+
+
+class ValueProblem(ValueError):
+    """A value cannot be saved or loaded; names the variable, the reason and the cure."""
+
+
+class Terminated(BaseException):
+    """SIGTERM: the cells' `finally` blocks run, then the step ends."""

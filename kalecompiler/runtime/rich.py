@@ -8,6 +8,7 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 PLAIN_LIMIT = 50_000
@@ -24,7 +25,7 @@ MIME = {
 
 
 def prepare() -> None:
-    """Figures are drawn into memory, whatever the environment says of a notebook's or a desktop's backend."""
+    """Let matplotlib draw into memory, unless the environment asks for something (but not for a notebook's backend)."""
     if os.environ.get("MPLBACKEND", "module://").startswith("module://"):
         os.environ["MPLBACKEND"] = "Agg"
 
@@ -50,11 +51,15 @@ def representations(value: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     return data, notes
 
 
-def take_figures() -> list[Any]:
-    """The figures that pyplot holds open; they are closed, so that the next cell begins with none."""
-    pyplot = sys.modules.get("matplotlib.pyplot")
-    if pyplot is None or not hasattr(pyplot, "get_fignums"):
+def take_figures(show: Callable[..., None]) -> list[Any]:
+    """The figures that pyplot holds open; they are closed, so that the next cell begins with none.
+
+    From then on `show` is what pyplot's own `show` does.
+    """
+    pyplot: Any = sys.modules.get("matplotlib.pyplot")
+    if not hasattr(pyplot, "get_fignums"):
         return []
+    pyplot.show = show
     figures = [pyplot.figure(number) for number in pyplot.get_fignums()]
     pyplot.close("all")
     return figures

@@ -16,10 +16,6 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-class Terminated(BaseException):
-    """SIGTERM: the cells' `finally` blocks run, then the step ends."""
-
-
 def main(step_text: str, executor_input: str) -> int:
     """Run the step; the exit code: 0, 1 for a failure (or what `sys.exit` asked for), 130 interrupted, 143 terminated."""
     step, task = json.loads(step_text), contract.Task(executor_input)
@@ -41,6 +37,7 @@ def execute(step: Mapping[str, Any], task: contract.Task, kernel: cells.Kernel, 
     """Everything that a step does, in order. Raises what the cells raise, StepFailed and ValueProblem."""
     namespace = kernel.namespace
     _bring(step, folders)
+    _shell(step, namespace)
     _bind(step, task, namespace)
     _run(step, kernel, "imports", "functions")
     _load(step, task, namespace, early=True)
@@ -62,10 +59,6 @@ def _prepare(step: Mapping[str, Any]) -> None:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)  # type: ignore[union-attr]
     signal.signal(signal.SIGTERM, _terminate)
-    if "shell" in step.get("parts", ()):
-        from . import shell
-
-        shell.install(sys.modules["__main__"].__dict__)
 
 
 def _recorder(step: Mapping[str, Any], task: contract.Task) -> cells.Recorder:
@@ -83,6 +76,13 @@ def _bring(step: Mapping[str, Any], folders: list[str]) -> None:
 
         install.packages(step.get("packages", ()), step.get("pip", {}), folders)
         install.files(step.get("files", {}), folders)
+
+
+def _shell(step: Mapping[str, Any], namespace: dict[str, Any]) -> None:
+    if "shell" in step.get("parts", ()):
+        from . import shell
+
+        shell.install(namespace)
 
 
 def _bind(step: Mapping[str, Any], task: contract.Task, namespace: dict[str, Any]) -> None:
@@ -129,8 +129,9 @@ def _check(step: Mapping[str, Any], namespace: Mapping[str, Any], before: Mappin
     from . import guards
 
     for name in guards.changed(before, namespace):
-        reason = f"step {step['step']} changed {name!r} in place, but later steps would not see that"
-        cure = f"tag the step changes:{name}, and put the steps that change {name!r} in order with prev:"
+        users = [piece["name"] for piece in step["code"] if any(name in line for line in piece["source"])]
+        reason = f"it changed {name!r} in place ({', '.join(users)}), but the steps after it would not see that"
+        cure = f"tag the step changes:{name}, and put all steps that change {name!r} in order with prev:"
         raise failure.StepFailed(f"{reason}\n  help: {cure}")
 
 
@@ -152,48 +153,30 @@ def _save(step: Mapping[str, Any], task: contract.Task, namespace: Mapping[str, 
 
     for item in step["outputs"]:
         value = namespace.get(item["variable"], values.ABSENT)
-        goal = f"cannot hand {item['variable']!r} ({item.get('cell', step['step'])}) on to {', '.join(item['for'])}"
         if value is values.ABSENT and not item.get("absent"):
             cure = "bind it on every way through the step"
-            raise failure.StepFailed(f"{goal}: it is not bound at the end of step {step['step']}\n  help: {cure}")
+            raise failure.StepFailed(f"{_goal(item)}: it is not bound at the end of the step\n  help: {cure}")
         try:
             metadata = values.save(task.new_output(item["port"]), value, item["variable"])
-        except (values.ValueProblem, OSError) as error:
-            raise failure.StepFailed(f"{goal}: {error}") from error
+        except (failure.ValueProblem, OSError) as error:
+            raise failure.StepFailed(f"{_goal(item, values.type_name(type(value)))}: {error}") from error
         task.publish(item["port"], metadata)
+
+
+def _goal(item: Mapping[str, Any], kind: str = "") -> str:
+    about = ", from ".join(filter(None, (kind, item.get("cell"))))
+    return f"cannot hand {item['variable']!r} ({about}) on to {', '.join(item['for'])}"
 
 
 def _failed(error: BaseException, step: Mapping[str, Any], kernel: cells.Kernel) -> int:
     """Say on stderr why the step failed; the exit code."""
-    status, lines, line = _explain(error, step, kernel)
-    sys.stdout.flush()
-    kernel.recorder.fail(error, lines, line)
-    sys.__stderr__.write("\n".join([*lines, ""]))
-    sys.__stderr__.flush()
-    return status
-
-
-def _explain(error: BaseException, step: Mapping[str, Any], kernel: cells.Kernel) -> tuple[int, list[str], int | None]:
-    """(exit code, lines to show, line in the current cell) of an error."""
-    from . import values
-
-    where = f" in {kernel.current}" if kernel.current else ""
-    if isinstance(error, KeyboardInterrupt):
-        return 130, [f"kalec: step {step['step']} was interrupted{where}"], None
-    if isinstance(error, Terminated):
-        return 143, [f"kalec: step {step['step']} was terminated{where}"], None
-    if isinstance(error, (failure.StepFailed, values.ValueProblem)):
-        return 1, [f"kalec: step {step['step']} failed: {error}"], None
     from . import report
 
-    lines, cell, line = report.describe(error, kernel.names)
-    place = f"{cell}, line {line}" if cell else kernel.current or "the runtime"
-    if isinstance(error, SystemExit):
-        code = error.code
-        reason = f"kalec: step {step['step']} failed: {place} called sys.exit({'' if code is None else repr(code)})"
-        help = "  help: it stops a notebook too, before the cells below; end the cell in another way"
-        return code if isinstance(code, int) and 0 < code < 256 else 1, [reason, help], line
-    return 1, [*lines, f"kalec: step {step['step']} failed in {place}"], line
+    found = report.explain(error, step["step"], kernel)
+    kernel.recorder.fail(error, found.trace, found.line)
+    sys.stdout.flush()
+    print(*found.trace, *found.summary, sep="\n", file=sys.__stderr__, flush=True)
+    return found.status
 
 
 def _remove(folders: list[str]) -> None:
@@ -208,7 +191,7 @@ def _terminate(number: int, frame: Any) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if os.getpid() != _OWNER:
         os.kill(os.getpid(), signal.SIGTERM)
-    raise Terminated
+    raise failure.Terminated
 
 
 def _no_input(prompt: object = "") -> str:

@@ -14,6 +14,7 @@ import sys
 from types import ModuleType
 
 from . import bundle
+from .failure import ValueProblem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,10 +47,6 @@ class Absent:
 
 
 ABSENT = Absent()
-
-
-class ValueProblem(ValueError):
-    """A value that cannot be saved or loaded: `str()` names the variable, the reason and the cure."""
 
 
 def save(path: str, value: Any, variable: str = "value") -> dict[str, Any]:
@@ -178,14 +175,16 @@ class _Unpickler(pickle.Unpickler):
         try:
             return super().find_class(module, name)
         except ImportError as error:
-            text = f"it needs the module {module!r}, which cannot be imported here: {error}"
-            raise _Missing(text, f"add the package of {module.split('.')[0]!r} to this step") from error
+            package = module.partition(".")[0]
+            here = package in sys.modules  # another version of the package, then
+            cure = "install the same version in both steps" if here else f"add the package of {package!r} to this step"
+            raise _Missing(f"it needs the module {module!r}, which cannot be imported: {error}", cure) from error
         except AttributeError as error:
             if module != "__main__":
                 text = f"{module}.{name} does not exist in the version that is installed here"
                 raise _Missing(text, "install the same version in both steps") from error
-            text = f"the notebook's {name!r} is not defined in this step"
-            raise _Missing(text, f"define {name!r} in a cell tagged functions, or name it in this step") from error
+            cure = f"define {name!r} in a cell tagged functions, or name it in this step"
+            raise _Missing(f"the notebook's {name!r} is not defined here", cure) from error
 
 
 def _handler(name: str) -> Handler:

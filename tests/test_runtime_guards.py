@@ -1,0 +1,120 @@
+"""A step that changes, in place, what others read as it was above fails; one that only reads does not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from runtime_steps import Done, output, piece, run, step, take
+
+SETUP = {
+    "list": "x = [3, 1, {'a': ['s']}, {5, 'k'}]",
+    "array": "import numpy as np\nx = np.arange(12.).reshape(3, 4).T",
+    "dates": "import numpy as np\nx = np.array(['2024-01-01'] * 9, 'M8[D]')",
+    "frame": "import pandas as pd\nx = pd.DataFrame({'a': [1, 2], 'b': ['u', 'v']})\nx['c'] = 0.5\nx['d'] = 1.5",
+    "frames": "import pandas as pd\nx = {'f': [pd.DataFrame({'a': [1, 2]}), pd.DataFrame([[0.5, 1], [2, 3]])]}",
+    "sparse": "import numpy as np, scipy.sparse as sp\nx = sp.csr_matrix((np.ones(4), ([0, 0, 1, 1], [2, 1, 0, 0])), (2, 3))",
+    "model": "from sklearn.linear_model import LogisticRegression\nx = LogisticRegression().fit([[0], [1]], [0, 1])",
+    "graph": "x = Graph()",
+    "lock": "x = Graph()",
+}
+CLASSES = """
+import functools
+class Graph:
+    def __init__(self): self.edges = [1]
+    @functools.cached_property
+    def degree(self): return len(self.edges)
+"""
+
+
+def guarded(tmp_path: Path, kind: str, code: str) -> Done:
+    """A step that reads `x`, made by another step, and must leave it as it is."""
+    classes = piece(CLASSES, "functions", "nb.ipynb functions[1]")
+    made = run(tmp_path, step(classes, SETUP[kind], name="make", outputs=[output("x")]))
+    assert made.err == ""
+    content = step(classes, "y = 1", code, inputs=[take("x", "make")], guards=["x"], outputs=[output("y")])
+    return run(tmp_path, content, {"make": made})
+
+
+READS = [
+    ("list", "sorted(x, key=str), x[2]['a'], list(x[3]), 5 in x[3], hash('s'), str(x), x[2].get('b'), x + [1], x[:]"),
+    ("list", "import copy, json; copy.deepcopy(x), x[2].items(), x == [1]"),
+    ("array", "x.sum(), x.T, x[1:].mean(), x.copy(), (x + 1), x.tobytes(), np.ascontiguousarray(x), x.reshape(-1)"),
+    ("dates", "x.min(), x.astype('i8'), x.view('i8')"),
+    ("frame", "x.a, x['b'], x.describe(), x.groupby('b').a.sum(), x.values, x.to_numpy(), x.T, x.copy(), x.iloc[0]"),
+    ("frame", "x.loc[0], x.merge(x, on='a'), x.index.is_unique, x.columns.get_loc('b'), x.memory_usage(), repr(x)"),
+    ("frame", "x.sort_values('a'), x.b.str.upper(), x.b.astype('category'), x.select_dtypes('number').corr(), x.query('a > 1')"),
+    ("frame", "x._consolidate_inplace()"),
+    ("frames", "[f.mean() for f in x['f']], x['f'][1].T.values"),
+    ("sparse", "x.has_sorted_indices, x.has_canonical_format, x.T @ x, x.toarray(), x.sum_duplicates(), x.sort_indices()"),
+    ("model", "x.predict([[1]]), x.predict_proba([[0]]), x.score([[0], [1]], [0, 1]), repr(x), x.get_params()"),
+    ("graph", "x.degree, x.edges, repr(x)"),
+    ("array", "from sklearn.linear_model import LinearRegression as L; L().fit(x, x[:, 0]).predict(x)"),
+    ("array", "from sklearn.preprocessing import StandardScaler as S; S().fit_transform(x)"),
+    ("frame", "from sklearn.tree import DecisionTreeClassifier as D; D().fit(x[['a', 'c']], x.b).predict(x[['a', 'c']])"),
+    ("list", "del x"),
+]
+
+
+@pytest.mark.parametrize(("kind", "code"), [pytest.param(*row, id=f"{row[0]}: {row[1][:30]}") for row in READS])
+def test_reading_is_no_change(tmp_path: Path, kind: str, code: str) -> None:
+    _needs(kind, code)
+    done = guarded(tmp_path, kind, code)
+    assert (done.status, done.err) == (0, "")
+
+
+CHANGES = [
+    ("list", "x.append(1)"),
+    ("list", "x.sort(key=str)"),
+    ("list", "x[2]['a'].append(1)"),
+    ("list", "x[3].add(7)"),
+    ("list", "x[2]['new'] = x[2].pop('a')"),
+    ("array", "x[0, 0] = 5"),
+    ("array", "x.T[0, 0] -= 1"),
+    ("array", "x.sort(axis=0); x[::-1].sort(axis=0); x *= -1"),
+    ("array", "x.resize((4, 3), refcheck=False) if x.flags.owndata else x.fill(0)"),
+    ("dates", "x[0] = '2020-01-01'"),
+    ("frame", "x['new'] = 1"),
+    ("frame", "x.loc[0, 'a'] = 9"),
+    ("frame", "x.drop(columns='a', inplace=True)"),
+    ("frame", "x.index.name = 'i'"),
+    ("frame", "x.attrs['k'] = 1"),
+    ("frame", "x['a'] = x['a'].astype('float64')"),
+    ("frames", "x['f'][1].iloc[0, 0] = 9"),
+    ("sparse", "x.data[0] = 7"),
+    ("model", "x.fit([[0], [2]], [1, 0])"),
+    ("model", "x.C = 5"),
+    ("graph", "x.edges.append(1)"),
+    ("graph", "x.note = 1"),
+    ("list", "x = x + [1]"),
+]
+
+
+@pytest.mark.parametrize(("kind", "code"), [pytest.param(*row, id=f"{row[0]}: {row[1][:30]}") for row in CHANGES])
+def test_a_change_fails_the_step(tmp_path: Path, kind: str, code: str) -> None:
+    _needs(kind, code)
+    done = guarded(tmp_path, kind, code)
+    assert done.status == 1
+    assert done.err == (
+        "kalec: step work failed: it changed 'x' in place (nb.ipynb work[3]), but the steps after it would not see that\n"
+        "  help: tag the step changes:x, and put all steps that change 'x' in order with prev:\n"
+    )
+    assert not (done.folder / "executor_output.json").exists()
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        pytest.param("x = (n for n in [1])", id="a value that cannot be pickled"),
+        pytest.param("x = lambda: 1", id="a lambda"),
+    ],
+)
+def test_what_cannot_be_told_is_not_compared(tmp_path: Path, code: str) -> None:
+    done = run(tmp_path, step(piece(code, "functions", "nb.ipynb f"), "x = 1", guards=["x", "unbound"]))
+    assert (done.status, done.err) == (0, "")
+
+
+def _needs(kind: str, code: str) -> None:
+    for library in ("numpy", "pandas", "scipy", "sklearn"):
+        if library in SETUP[kind] + code:
+            pytest.importorskip(library)
