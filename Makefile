@@ -24,12 +24,12 @@ $(VENV)/bin/python:
 
 $(BASE): pyproject.toml | $(VENV)/bin/python
 	@echo "installing kalecompiler and what the examples need (a minute or two, once)"
-	@$(BIN)/python -m pip install --quiet --editable '.[examples]'
+	@$(BIN)/python -m pip install -qq --editable '.[examples]'
 	@touch $@
 
 $(STAMP): pyproject.toml | $(VENV)/bin/python
 	@echo "installing kalecompiler with its tools and tests (two or three minutes, once)"
-	@$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@$(BIN)/python -m pip install -qq --editable '.[dev]'
 	@touch $@ $(BASE)
 
 demo: $(BASE)

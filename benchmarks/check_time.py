@@ -30,7 +30,7 @@ def cells(count: int) -> list[tuple[str, str]]:
         tags = f"step:s{step}" + (f" prev:s{step - 1}" if step else "")
         before = f"values{step - 1}" if step else "range(100)"
         source = (
-            f"values{step} = scaled({before}, by=rate)\nfor i in range(rounds):\n    values{step} = [v + i for v in values{step}]",
+            f"values{step} = scaled({before}, by=rate)\nfor i in range(rounds):\n    values{step} += [i]",
             f"table{step} = {{str(n): v for n, v in enumerate(values{step})}}\ntext{step} = json.dumps(table{step})",
             f"print(len(text{step}), max(values{step}))",
         )[n % 3]

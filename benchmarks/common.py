@@ -1,7 +1,7 @@
 """What the benchmarks share: notebooks of a given size, timing of whole processes, and the table that is printed.
 
-Every ratio comes from one run on one machine, the contestants taking turns, each at its best of a few tries: the machine's
-own noise hits all alike.
+Every ratio comes from one run on one machine, the contestants taking turns, each at its best of a few tries: the
+machine's own noise hits all alike.
 """
 
 from __future__ import annotations

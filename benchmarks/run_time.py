@@ -1,6 +1,7 @@
 """Running a chain and a fan-out of 20 small steps here, beside kfp.local on the same package.
 
-The time of a step is what the whole run takes beyond compiling, divided by the steps: their own work is next to nothing.
+The time of a step is what the whole run takes beyond compiling, divided by the steps: their own work is next to
+nothing.
 """
 
 from __future__ import annotations

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from kalecompiler.effects import Effects
 
 
+_CONTEXT = ("__enter__", "__exit__", "__aenter__", "__aexit__")
+
+
 class Branches(Namespace):
     """The statements that choose or repeat. What they consist of is run by the subclass."""
 
@@ -124,6 +127,7 @@ class Branches(Namespace):
     def _With(self, node: ast.With | ast.AsyncWith) -> None:
         for item in node.items:
             self.effects.visit(item.context_expr)
+            self.effects.special(item.context_expr, _CONTEXT)
             if item.optional_vars is not None:
                 self.assign(item.optional_vars, item.context_expr, element=True)
         start = dict(self.state)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from kalecompiler import library, names
+from kalecompiler import dynamic, library, names
 from kalecompiler.calls import bind_arguments, method
 from kalecompiler.facts import Binding, Definition, Grade, Known, Status
-from kalecompiler.sharing import Values, arguments
+from kalecompiler.protocols import Protocols
+from kalecompiler.sharing import arguments
 
 if TYPE_CHECKING:
     pass
 
 
-class Effects(Values, ast.NodeVisitor):
+class Effects(Protocols):
     """Visits expressions in the order of evaluation, on behalf of a `Flow`."""
 
     # -- reading -----------------------------------------------------------------------------------------------------
@@ -33,7 +35,7 @@ class Effects(Values, ast.NodeVisitor):
             self.visit(part)
         for name in sorted(names.free_names(node)):
             self.flow.load(name, node, hard=name not in self.flow.later)
-        self._body_effects(node, {}, sure=False)
+        self.follow(node, {}, sure=False)
 
     def visit_BoolOp(self, node: ast.BoolOp) -> None:
         self.visit(node.values[0])
@@ -79,9 +81,6 @@ class Effects(Values, ast.NodeVisitor):
         for name in names.target_names(target):
             scope[name] = Binding(Status.BOUND, self.flow.site(target), self.value(iterable, element=True))
 
-    def visit_Attribute(self, node: ast.Attribute) -> None:
-        self.visit(node.value)
-
     def visit_Await(self, node: ast.Await) -> None:
         self.visit(node.value)
 
@@ -90,6 +89,11 @@ class Effects(Values, ast.NodeVisitor):
     def store(self, target: ast.expr, node: ast.AST, value: ast.expr | None = None) -> None:
         """`x[i] = v`, `x.a = v`, `del x[i]`: reads what stands in the target and changes the object behind it."""
         assert isinstance(target, ast.Subscript | ast.Attribute)
+        name = dynamic.entry(target)
+        if name is not None:
+            status = Status.DELETED if isinstance(node, ast.Delete) else Status.BOUND
+            self.flow.bind(name, Binding(status, self.flow.site(node), self.value(value)))
+            return
         self.visit(target.value)
         if isinstance(target, ast.Subscript):
             self.visit(target.slice)
@@ -118,11 +122,6 @@ class Effects(Values, ast.NodeVisitor):
             elif taint:
                 self.flow.tainted[root] = self.flow.tainted.get(root, frozenset()) | taint
 
-    def consumed(self, iterable: ast.expr) -> None:
-        """Looping over an iterator uses it up."""
-        if self.type_of(iterable) == library.ITERATOR:
-            self.changed(iterable, Grade.DEFINITE, iterable, "the iterator is used up")
-
     # -- calling -----------------------------------------------------------------------------------------------------
 
     def visit_Call(self, node: ast.Call) -> None:
@@ -134,8 +133,20 @@ class Effects(Values, ast.NodeVisitor):
             self.visit(argument)
         self._call(node)
 
+    def _dynamic(self, node: ast.Call, path: str | None) -> None:
+        """Names that stand in literals: what the code in them does is what the call does."""
+        tree = dynamic.embedded(node, path)
+        if tree is not None:
+            self.flow.statements(tree.body)
+        for name in dynamic.updates(node) or ():
+            self.flow.bind(name, Binding(Status.BOUND, self.flow.site(node)))
+        fetched = dynamic.fetched(node)
+        for name in (*dynamic.query_names(node), *([fetched] if fetched else [])):
+            self.flow.load(name, node, hard=False)
+
     def _call(self, node: ast.Call) -> None:
         path = self.path(node.func)
+        self._dynamic(node, path)
         if path is not None and path in library.CHANGES:
             self._changes_argument(node, *library.CHANGES[path])
         elif path is not None and self.is_pure(path):
@@ -157,20 +168,25 @@ class Effects(Values, ast.NodeVisitor):
         if path in library.BUILTINS:
             for argument in node.args:
                 self.consumed(argument)
-        for argument in arguments(node):  # a callback may change what it closes over
-            self._callback(argument)
+        for argument in arguments(node):
+            self._callback(argument, arguments(node))
+            self.anything(argument)
+            if self.type_of(argument) == library.RANDOM:
+                self.changed(argument, Grade.POSSIBLE, node, f"`{path}()` may draw from it")
 
-    def _callback(self, argument: ast.expr) -> None:
+    def _callback(self, argument: ast.expr, others: Sequence[ast.expr] = ()) -> None:
+        """A function handed to a call may be called, with elements of whatever else the call is given."""
         function = self.function_of(argument)
         if function is not None:
-            self._body_effects(function, {}, sure=False)
+            given = [other for other in others if other is not argument]
+            self.follow(function, dict.fromkeys(names.parameters(function), given), sure=False)
 
     def called(self, function: ast.expr, *, node: ast.AST) -> None:
         """Call a function that the notebook defines, or one of which nothing is known."""
         target = self.function_of(function)
         call = node if isinstance(node, ast.Call) else None
         if target is not None:
-            self._body_effects(target, bind_arguments(target, call) if call else {}, sure=True)
+            self.follow(target, bind_arguments(target, call) if call else {}, sure=True)
             return
         if call is None:
             return
@@ -178,10 +194,12 @@ class Effects(Values, ast.NodeVisitor):
         if owner is not None:
             init = method(owner, "__init__")
             if init is not None:
-                self._body_effects(init, bind_arguments(init, call, bound=True), sure=True)
+                self.follow(init, bind_arguments(init, call, bound=True), sure=True)
             return
+        if isinstance(function, ast.Name):
+            self.special(function, ["__call__"])
         for argument in arguments(call):
-            self._callback(argument)
+            self._callback(argument, arguments(call))
             self._perhaps_changed(argument, call)
 
     def _method_call(self, node: ast.Call, func: ast.Attribute) -> None:
@@ -189,10 +207,10 @@ class Effects(Values, ast.NodeVisitor):
         owner = self.class_of(func.value)
         found = method(owner, name) if owner is not None else None
         if found is not None:
-            self._body_effects(found, bind_arguments(found, node, receiver=func.value), sure=True)
+            self.follow(found, bind_arguments(found, node, receiver=func.value), sure=True)
             return
         for argument in arguments(node):
-            self._callback(argument)
+            self._callback(argument, [func.value, *arguments(node)])
             if isinstance(argument, ast.expr) and kind == library.LIST:
                 continue
             if kind not in library.KIND_TO_ARGUMENTS and not self.believed_pure(kind, name):
@@ -214,7 +232,7 @@ class Effects(Values, ast.NodeVisitor):
         text = ast.unparse(node.func) if isinstance(node, ast.Call) else "a call"
         self.changed(argument, Grade.POSSIBLE, node, f"`{text}()` may change it")
 
-    def _body_effects(self, function: names.Function, given: dict[str, list[ast.expr]], *, sure: bool) -> None:
+    def follow(self, function: names.Function, given: dict[str, list[ast.expr]], *, sure: bool) -> None:
         """Follow a call into the body of a function of the notebook: what it does to globals and to its arguments."""
         from kalecompiler.flow import body_summary
 

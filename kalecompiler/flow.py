@@ -124,7 +124,7 @@ class Flow(Branches):
             elif isinstance(target, ast.Tuple | ast.List):
                 self._Delete(ast.Delete(target.elts))
             else:
-                self.effects.store(target, target)
+                self.effects.store(target, node)
 
     def _Import(self, node: ast.Import | ast.ImportFrom) -> None:
         for alias, name in zip(node.names, names.imported_names(node), strict=False):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 SCALAR = "scalar"  # immutable: numbers, text, bytes, None, ranges, paths, dates
 LIST, DICT, SET, TUPLE = "list", "dict", "set", "tuple"
-NUMPY, PANDAS, ESTIMATOR, ITERATOR, RANDOM, FIGURE, RESOURCE = (
+NUMPY, PANDAS, ESTIMATOR, ITERATOR, RANDOM, FIGURE, RESOURCE, DEFAULTS = (
     "numpy",
     "pandas",
     "estimator",
@@ -17,6 +17,7 @@ NUMPY, PANDAS, ESTIMATOR, ITERATOR, RANDOM, FIGURE, RESOURCE = (
     "random",
     "figure",
     "resource",
+    "defaultdict",
 )
 
 #: Builtins that do not change their arguments, and the type of what they return (None: not known).
@@ -40,6 +41,9 @@ BUILTINS: dict[str, str | None] = {
 SHARING_BUILTINS = frozenset(
     "enumerate filter iter map reversed zip list sorted dict set tuple max min getattr sum vars type super".split()
 )
+
+#: Builtins that make a new iterator over others.
+ADAPTERS = frozenset("enumerate filter iter map reversed zip".split())
 
 #: Functions that change an argument: (position, keyword).
 CHANGES: dict[str, tuple[int, str]] = {
@@ -143,7 +147,7 @@ RETURNS: dict[str, str] = {
     "sklearn.base.clone": ESTIMATOR,
     "collections.deque": LIST,
     "collections.OrderedDict": DICT,
-    "collections.defaultdict": DICT,
+    "collections.defaultdict": DEFAULTS,
     "collections.Counter": DICT,
     "random.Random": RANDOM,
     "numpy.random.default_rng": RANDOM,
@@ -180,6 +184,7 @@ MUTATORS: dict[str, frozenset[str]] = {
     NUMPY: frozenset("sort fill resize put partition itemset setflags setfield __setitem__".split()),
     PANDAS: frozenset("insert pop update set_flags __setitem__".split()) - {"set_flags"},
     ESTIMATOR: frozenset("fit partial_fit fit_transform fit_predict fit_resample set_params set_output".split()),
+    DEFAULTS: frozenset("update pop popitem clear setdefault __setitem__ __getitem__".split()),
     ITERATOR: frozenset({"__next__", "send", "throw", "close"}),
     RANDOM: frozenset(
         "random randint randrange uniform gauss normalvariate choice choices sample shuffle seed setstate getrandbits "
@@ -194,6 +199,7 @@ MUTATORS: dict[str, frozenset[str]] = {
 PURE_METHODS: dict[str, frozenset[str]] = {
     LIST: frozenset("index count copy".split()),
     DICT: frozenset("get items keys values copy fromkeys most_common elements total".split()),
+    DEFAULTS: frozenset("get items keys values copy fromkeys".split()),
     SET: frozenset(
         "union intersection difference symmetric_difference issubset issuperset isdisjoint copy".split(),
     ),

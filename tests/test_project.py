@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import runpy
 import subprocess
@@ -35,14 +36,20 @@ HOMES = {
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """The names of the files in a wheel built from this tree, without a network."""
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A wheel built from this tree, without a network."""
     pytest.importorskip("hatchling")
     folder = tmp_path_factory.mktemp("wheel")
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
     subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
-    (built,) = folder.glob("*.whl")
-    assert built.name == f"kalecompiler-{VERSION}-py3-none-any.whl"
+    (wheel,) = folder.glob("*.whl")
+    assert wheel.name == f"kalecompiler-{VERSION}-py3-none-any.whl"
+    return wheel
+
+
+@pytest.fixture(scope="module")
+def wheel(built: Path) -> list[str]:
+    """The names of the files in the wheel."""
     return zipfile.ZipFile(built).namelist()
 
 
@@ -60,6 +67,15 @@ def test_wheel_has_the_package_with_its_templates_and_pages_and_nothing_else(whe
 def test_wheel_has_the_licence_and_the_scripts(wheel: list[str]) -> None:
     names = {name.split(".dist-info/")[1] for name in wheel if ".dist-info/" in name}
     assert {"licenses/LICENSE", "entry_points.txt", "METADATA"} <= names
+
+
+def test_what_is_in_the_wheel_compiles_a_notebook(built: Path, tmp_path: Path) -> None:
+    zipfile.ZipFile(built).extractall(tmp_path / "installed")
+    write_notebook(tmp_path / "n.ipynb", "# %% step:a\nprint(1)")
+    command = [sys.executable, "-m", "kalecompiler", "compile", "n.ipynb"]
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "installed")}
+    subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True, timeout=120)
+    assert (tmp_path / "n.yaml").exists()
 
 
 def imports(path: Path) -> set[str]:

@@ -181,7 +181,7 @@ def test_threads_and_children_print_into_the_log(tmp_path: Path) -> None:
 
 def test_streams_are_given_back(tmp_path: Path) -> None:
     code = "import atexit, logging, sys\nlogging.basicConfig()\natexit.register(logging.warning, 'late')\nkept = sys.stdout"
-    code += "\natexit.register(lambda: print('bye', file=kept))"
+    code += "\natexit.register(lambda: print('bye', file=kept));"
     done = shown(tmp_path, code)
     assert (done.status, done.out, done.err) == (0, "bye\n", "WARNING:root:late\n")
 

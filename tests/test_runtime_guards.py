@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
-from runtime_steps import Done, output, piece, run, step, take
+from runtime_steps import output, piece, run, step, take
+
+from kalecompiler.runtime import guards, values
 
 SETUP = {
     "list": "x = [3, 1, {'a': ['s']}, {5, 'k'}]",
@@ -27,13 +31,18 @@ class Graph:
 """
 
 
-def guarded(tmp_path: Path, kind: str, code: str) -> Done:
-    """A step that reads `x`, made by another step, and must leave it as it is."""
-    classes = piece(CLASSES, "functions", "nb.ipynb functions[1]")
-    made = run(tmp_path, step(classes, SETUP[kind], name="make", outputs=[output("x")]))
-    assert made.err == ""
-    content = step(classes, "y = 1", code, inputs=[take("x", "make")], guards=["x"], outputs=[output("y")])
-    return run(tmp_path, content, {"make": made})
+def changed(tmp_path: Path, kind: str, code: str) -> list[str]:
+    """What the guard says when `x` was saved and loaded, and `code` was then executed beside it."""
+    namespace: dict[str, Any] = {"__name__": "__main__"}
+    exec(CLASSES + SETUP[kind], namespace)
+    vars(sys.modules["__main__"])["Graph"] = namespace["Graph"]
+    path = str(tmp_path / "x")
+    values.save(path, namespace["x"], "x")
+    namespace["x"] = values.load(path)
+    before = guards.digests(["x"], namespace)
+    assert before
+    exec(code, namespace)
+    return guards.changed(before, namespace)
 
 
 READS = [
@@ -59,8 +68,7 @@ READS = [
 @pytest.mark.parametrize(("kind", "code"), [pytest.param(*row, id=f"{row[0]}: {row[1][:30]}") for row in READS])
 def test_reading_is_no_change(tmp_path: Path, kind: str, code: str) -> None:
     _needs(kind, code)
-    done = guarded(tmp_path, kind, code)
-    assert (done.status, done.err) == (0, "")
+    assert changed(tmp_path, kind, code) == []
 
 
 CHANGES = [
@@ -91,12 +99,21 @@ CHANGES = [
 
 
 @pytest.mark.parametrize(("kind", "code"), [pytest.param(*row, id=f"{row[0]}: {row[1][:30]}") for row in CHANGES])
-def test_a_change_fails_the_step(tmp_path: Path, kind: str, code: str) -> None:
+@pytest.mark.filterwarnings("ignore")
+def test_a_change_is_noticed(tmp_path: Path, kind: str, code: str) -> None:
     _needs(kind, code)
-    done = guarded(tmp_path, kind, code)
+    assert changed(tmp_path, kind, code) == ["x"]
+
+
+def test_a_change_fails_the_step_and_a_read_does_not(tmp_path: Path) -> None:
+    made = run(tmp_path, step("x = [{1: 2}]", name="make", outputs=[output("x")]))
+    fields = {"inputs": [take("x", "make")], "guards": ["x"], "outputs": [output("y")]}
+    done = run(tmp_path, step("y = x[0][1]", name="read", **fields), {"make": made})
+    assert (done.status, done.err) == (0, "")
+    done = run(tmp_path, step("y = 1", "x[0][1] += y", **fields), {"make": made})
     assert done.status == 1
     assert done.err == (
-        "kalec: step work failed: it changed 'x' in place (nb.ipynb work[3]), but the steps after it would not see that\n"
+        "kalec: step work failed: it changed 'x' in place (nb.ipynb work[2]), but the steps after it would not see that\n"
         "  help: tag the step changes:x, and put all steps that change 'x' in order with prev:\n"
     )
     assert not (done.folder / "executor_output.json").exists()
