@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from kalecompiler import catalogue
 from kalecompiler.cli import kalec
 
 DOCS = Path(__file__).parent
@@ -72,7 +73,7 @@ def _statuses() -> list[str]:
     return ["## Exit status", "", "| status | |", "| --- | --- |", *(f"| {n} | {text} |" for n, text in table.items())]
 
 
-PAGES = {"cli.md": cli_page}
+PAGES = {"cli.md": cli_page, "rules.md": catalogue.document}
 
 
 def main(arguments: list[str]) -> int:

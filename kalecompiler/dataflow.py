@@ -225,9 +225,19 @@ class _Connector:
                 self.places[provider].outputs.add(name)
                 place.early[name, provider] = None
         elif name in self.preamble.binds:
-            place.wanted.add(name)
+            self._carry_shared(position, home, definition, name)
         elif name in self.parameters:
             place.parameters.add(name)
+
+    def _carry_shared(self, position: int, home: int, definition: Definition, name: str) -> None:
+        """A name of the shared cells that a carried statement uses, with what its body reads if it is called."""
+        place = self.places[position]
+        if name in place.wanted:
+            return
+        place.wanted.add(name)
+        known = self.preamble.known(name)
+        if known is not None and known.definition is not None:
+            self._carry_lazy(position, home, known.definition)
 
     def _carry_lazy(self, position: int, home: int, definition: Definition) -> None:
         """A decorator is called as its statement runs again, and then needs what its body reads."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kalecompiler import dynamic, library, names
 from kalecompiler.calls import bind_arguments, method
-from kalecompiler.facts import Binding, Definition, Grade, Known, Status
+from kalecompiler.facts import Binding, Definition, Grade, Status
 from kalecompiler.protocols import Protocols
 from kalecompiler.sharing import arguments
 
@@ -81,6 +82,10 @@ class Effects(Protocols):
         for name in names.target_names(target):
             scope[name] = Binding(Status.BOUND, self.flow.site(target), self.value(iterable, element=True))
 
+    def visit_FormattedValue(self, node: ast.FormattedValue) -> None:
+        self.generic_visit(node)
+        self.special(node.value, ["__format__", "__str__", "__repr__"])
+
     def visit_Await(self, node: ast.Await) -> None:
         self.visit(node.value)
 
@@ -111,16 +116,15 @@ class Effects(Protocols):
         """The object that an expression gives changes in place, and so does whatever shares state with it."""
         for root, strong in self.roots(expr).items():
             self.flow.change(root, grade if strong else Grade.POSSIBLE, node, reason)
-            here = self.flow.state.get(root)
-            if taint and here is not None:
-                known = here.known
-                self.flow.state[root] = Binding(
-                    here.status,
-                    here.site,
-                    Known(known.definition, known.type, known.path, known.taint | taint, known.roots, known.node),
-                )
-            elif taint:
-                self.flow.tainted[root] = self.flow.tainted.get(root, frozenset()) | taint
+            self.hold(root, taint)
+
+    def hold(self, name: str, taint: frozenset[Definition]) -> None:
+        """The object behind a name may hold instances of these definitions from now on."""
+        here = self.flow.state.get(name)
+        if taint and here is not None:
+            self.flow.state[name] = replace(here, known=replace(here.known, taint=here.known.taint | taint))
+        elif taint:
+            self.flow.tainted[name] = self.flow.tainted.get(name, frozenset()) | taint
 
     # -- calling -----------------------------------------------------------------------------------------------------
 
@@ -204,6 +208,8 @@ class Effects(Protocols):
 
     def _method_call(self, node: ast.Call, func: ast.Attribute) -> None:
         kind, name = self.type_of(func.value), func.attr
+        if name in ("register", "cache_clear") and isinstance(func.value, ast.Name):
+            self.flow.change_definition(func.value.id, node, f"`.{name}()` changes what it does")
         owner = self.class_of(func.value)
         found = method(owner, name) if owner is not None else None
         if found is not None:
@@ -239,14 +245,16 @@ class Effects(Protocols):
         if id(function) in self.flow.active:
             return
         effects = body_summary(self.flow, function)
+        held = frozenset[Definition]().union(*(self.taint(a) for group in given.values() for a in group))
         for name, change in effects.changes.items():
             grade = change.grade if sure else Grade.POSSIBLE
             if name.startswith("<"):
                 for argument in given.get(name[1:-1], ()):
-                    self.changed(argument, grade, argument, change.reason)
+                    self.changed(argument, grade, argument, change.reason, held)
             else:
                 self.flow.load(name, function, hard=False)
                 self.flow.change(name, grade, function, f"{change.reason} in a function that is called")
+                self.hold(name, held)
         for name, binding in effects.binds.items():
             status = binding.status if sure else Status.MAYBE
             here = self.flow.state.get(name)

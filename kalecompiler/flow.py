@@ -11,7 +11,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator, Sequence
 
-from kalecompiler import names, shapes
+from kalecompiler import library, names, shapes
 from kalecompiler.branches import Branches
 from kalecompiler.effects import Effects
 from kalecompiler.facts import Binding, Definition, Grade, Known, Status, Summary
@@ -57,14 +57,20 @@ class Flow(Branches):
             self.assign(target, node.value)
 
     def _definition_by_assignment(self, node: ast.Assign) -> bool:
-        """`name = lambda ...` at the top level is a definition like `def`."""
-        if self.scopes or not isinstance(node.value, ast.Lambda) or len(node.targets) != 1:
-            return False
+        """`name = lambda ...` and `Point = namedtuple(...)` at the top level are definitions like `def` and `class`."""
         target = node.targets[0]
-        if not isinstance(target, ast.Name):
+        if self.scopes or len(node.targets) != 1 or not isinstance(target, ast.Name):
             return False
-        self.define(target.id, node, node.value, "lambda")
-        return True
+        if isinstance(node.value, ast.Lambda):
+            self.define(target.id, node, node.value, "lambda")
+            return True
+        made = isinstance(node.value, ast.Call) and self.effects.path(node.value.func) in library.DEFINING
+        if made:
+            eager = self._eager([node.value])
+            site = self.site(node)
+            definition = Definition(target.id, "block", node, site, eager=eager, outside=self.not_bound(eager))
+            self.bind(target.id, Binding(Status.BOUND, site, Known(definition=definition)))
+        return made
 
     def _AnnAssign(self, node: ast.AnnAssign) -> None:
         if not self.scopes:
@@ -85,7 +91,8 @@ class Flow(Branches):
                 for root, strong in roots.items():
                     if root != name:
                         self.change(root, grade if strong else Grade.POSSIBLE, node, f"`{name}` is changed in place")
-            taint = self.effects.taint(node.value) | self.effects.taint(node.target)
+            before = self.known(name)
+            taint = self.effects.taint(node.value) | (before.taint if before is not None else frozenset())
             self.bind(name, Binding(Status.BOUND, self.site(node), Known(type=kind, taint=taint, roots=roots)))
         else:
             self.effects.visit(node.value)
@@ -166,8 +173,19 @@ class Flow(Branches):
             return
         lazy, site = names.free_names(function), self.site(statement)
         definition = Definition(name, kind, statement, site, lazy, eager, function, self.not_bound(eager))
+        self._hold(function, definition)
         self.bodies.clear()  # who calls this name calls another function from here on
         self.bind(name, Binding(Status.BOUND, self.site(statement), Known(definition=definition)))
+
+    def _hold(self, function: names.Function | ast.ClassDef, definition: Definition) -> None:
+        """A decorator may put what it decorates into the variables that its body mentions: a registry."""
+        for decorator in getattr(function, "decorator_list", []):
+            called = decorator.func if isinstance(decorator, ast.Call) else decorator
+            body = self.effects.function_of(called)
+            for name in sorted(names.free_names(body)) if body is not None else ():
+                known = self.known(name)
+                if known is not None and known.definition is None and known.path is None:
+                    self.effects.hold(name, frozenset({definition}))
 
     def _nested_reads(self, function: names.Function | ast.ClassDef) -> None:
         if self.scopes[-1].transparent:  # a method: its class carries its reads
@@ -201,6 +219,7 @@ class Flow(Branches):
         lazy, outer = names.free_names(node) - {node.name}, tuple(sorted(eager))
         outside = self.not_bound(outer)
         definition = Definition(node.name, "class", node, self.site(node), lazy, outer, node, outside)
+        self._hold(node, definition)
         self.bind(node.name, Binding(Status.BOUND, self.site(node), Known(definition=definition)))
 
 

@@ -287,7 +287,8 @@ ATTRIBUTES: dict[tuple[str, str], str] = {
     **{(PANDAS, a): PANDAS for a in ("loc", "iloc", "at", "iat", "T", "columns", "index", "str", "dt", "cat")},
 }
 
-#: Calls that hand on state outside every variable: they run in every step where the imports or functions cells have them.
-QUIET_CALLABLES = frozenset(
-    {"TypeVar", "namedtuple", "NamedTuple", "TypedDict", "NewType", "dataclass", "field", "partial"}
+#: Functions that make a class or type which pickle finds by the name that it is assigned to.
+DEFINING = frozenset(
+    "collections.namedtuple typing.NamedTuple typing.TypedDict typing.TypeVar typing.NewType typing.ParamSpec "
+    "dataclasses.make_dataclass enum.Enum enum.IntEnum enum.Flag enum.StrEnum".split()
 )

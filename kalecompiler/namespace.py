@@ -130,6 +130,12 @@ class Namespace:
             if old is None or old.grade < grade:
                 self.run.changes[root] = Change(root, grade, self.site(node), reason)
 
+    def change_definition(self, name: str, node: ast.AST, reason: str) -> None:
+        """Note that state kept in a function or class of the notebook changes."""
+        known = self.known(name)
+        if known is not None and known.definition is not None and known.definition.kind != "import":
+            self.run.changes[name] = Change(name, Grade.DEFINITE, self.site(node), reason)
+
     def not_bound(self, wanted: Iterable[str]) -> frozenset[str]:
         """Those of the names that the step has not bound so far."""
         return frozenset(n for n in wanted if n not in self.state or self.state[n].status is not Status.BOUND)

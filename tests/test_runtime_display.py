@@ -46,7 +46,9 @@ class Broken:
         pytest.param("1 + 1;", "", None, id="a semicolon suppresses it"),
         pytest.param("1 + 1 ;  # done", "", None, id="a semicolon before a comment"),
         pytest.param("f = ';'\nf  # a ;", "';'\n", [result("';'")], id="a semicolon in a comment"),
-        pytest.param("'\u00e9;'", "'\u00e9;'\n", [result("'\u00e9;'")], id="a semicolon in a string after other letters"),
+        pytest.param(
+            "'\u00e9;'", "'\u00e9;'\n", [result("'\u00e9;'")], id="a semicolon in a string after other letters"
+        ),
         pytest.param("1\n2", "2\n", [result("2")], id="only the last one"),
         pytest.param("None", "", None, id="None shows nothing"),
         pytest.param("x = 5", "", None, id="an assignment shows nothing"),
@@ -54,9 +56,7 @@ class Broken:
         pytest.param("'doc'", "'doc'\n", [result("'doc'")], id="a lone string"),
         pytest.param("int", "<class 'int'>\n", [result("<class 'int'>")], id="a class"),
         pytest.param("print(1)\nprint(2)", "1\n2\n", [stream("1\n2\n")], id="a stream is one output"),
-        pytest.param(
-            "print(1)\n7", "1\n7\n", [stream("1\n"), result("7")], id="printed text is no part of the result"
-        ),
+        pytest.param("print(1)\n7", "1\n7\n", [stream("1\n"), result("7")], id="printed text is no part of the result"),
         pytest.param(
             "print(1)\ndisplay('a', 2)\nprint(3)",
             "1\n'a'\n2\n3\n",
@@ -87,7 +87,9 @@ class Broken:
             [{**result("bundle", **{"text/markdown": "*b*"}), "metadata": {"text/markdown": {"x": 1}}}],
             id="a MIME bundle with metadata",
         ),
-        pytest.param(RICH + "Rich", "<class '__main__.Rich'>\n", [result("<class '__main__.Rich'>")], id="a rich class"),
+        pytest.param(
+            RICH + "Rich", "<class '__main__.Rich'>\n", [result("<class '__main__.Rich'>")], id="a rich class"
+        ),
         pytest.param(
             RICH + "Broken()",
             "<Broken whose repr fails: no repr>\n",
@@ -158,7 +160,9 @@ def test_large_representations_are_left_out(tmp_path: Path) -> None:
     code = "class Big:\n    def __repr__(self): return 'big'\n    def _repr_html_(self): return 'x' * (25 << 20)\nBig()"
     done = shown(tmp_path, code)
     assert (done.folder / "display.json").stat().st_size < 10_000
-    assert done.display[0]["outputs"][0]["data"] == {"text/plain": "big\n[kalec: cut here; the step's log has it all]\n"}
+    assert done.display[0]["outputs"][0]["data"] == {
+        "text/plain": "big\n[kalec: cut here; the step's log has it all]\n"
+    }
 
 
 def test_odd_text_is_kept(tmp_path: Path) -> None:
@@ -180,8 +184,8 @@ def test_threads_and_children_print_into_the_log(tmp_path: Path) -> None:
 
 
 def test_streams_are_given_back(tmp_path: Path) -> None:
-    code = "import atexit, logging, sys\nlogging.basicConfig()\natexit.register(logging.warning, 'late')\nkept = sys.stdout"
-    code += "\natexit.register(lambda: print('bye', file=kept));"
+    code = "import atexit, logging, sys\nlogging.basicConfig()\natexit.register(logging.warning, 'late')\n"
+    code += "kept = sys.stdout\natexit.register(lambda: print('bye', file=kept));"
     done = shown(tmp_path, code)
     assert (done.status, done.out, done.err) == (0, "bye\n", "WARNING:root:late\n")
 
@@ -208,7 +212,12 @@ def test_figures_are_drawn_and_closed_cell_by_cell(tmp_path: Path) -> None:
     )
     assert (done.status, done.err) == (0, "")
     kinds = [[item["kind"] for item in cell["outputs"]] for cell in done.display]
-    assert kinds == [["stream", "display"], ["stream", "display", "display", "stream", "display"], ["display"], ["result"]]
+    assert kinds == [
+        ["stream", "display"],
+        ["stream", "display", "display", "stream", "display"],
+        ["display"],
+        ["result"],
+    ]
     pngs = [item["data"]["image/png"] for cell in done.display for item in cell["outputs"] if "data" in item]
     assert all(base64.b64decode(png).startswith(b"\x89PNG\r\n") for png in pngs)
     assert done.display[0]["outputs"][0]["text"].lower() == "agg\n"

@@ -17,7 +17,8 @@ SETUP = {
     "dates": "import numpy as np\nx = np.array(['2024-01-01'] * 9, 'M8[D]')",
     "frame": "import pandas as pd\nx = pd.DataFrame({'a': [1, 2], 'b': ['u', 'v']})\nx['c'] = 0.5\nx['d'] = 1.5",
     "frames": "import pandas as pd\nx = {'f': [pd.DataFrame({'a': [1, 2]}), pd.DataFrame([[0.5, 1], [2, 3]])]}",
-    "sparse": "import numpy as np, scipy.sparse as sp\nx = sp.csr_matrix((np.ones(4), ([0, 0, 1, 1], [2, 1, 0, 0])), (2, 3))",
+    "sparse": "import numpy as np, scipy.sparse as sp\n"
+    "x = sp.csr_matrix((np.ones(4), ([0, 0, 1, 1], [2, 1, 0, 0])), (2, 3))",
     "model": "from sklearn.linear_model import LogisticRegression\nx = LogisticRegression().fit([[0], [1]], [0, 1])",
     "graph": "x = Graph()",
     "lock": "x = Graph()",
@@ -52,15 +53,24 @@ READS = [
     ("dates", "x.min(), x.astype('i8'), x.view('i8')"),
     ("frame", "x.a, x['b'], x.describe(), x.groupby('b').a.sum(), x.values, x.to_numpy(), x.T, x.copy(), x.iloc[0]"),
     ("frame", "x.loc[0], x.merge(x, on='a'), x.index.is_unique, x.columns.get_loc('b'), x.memory_usage(), repr(x)"),
-    ("frame", "x.sort_values('a'), x.b.str.upper(), x.b.astype('category'), x.select_dtypes('number').corr(), x.query('a > 1')"),
+    (
+        "frame",
+        "x.sort_values('a'), x.b.str.upper(), x.b.astype('category'), x.corr(numeric_only=True), x.query('a > 1')",
+    ),
     ("frame", "x._consolidate_inplace()"),
     ("frames", "[f.mean() for f in x['f']], x['f'][1].T.values"),
-    ("sparse", "x.has_sorted_indices, x.has_canonical_format, x.T @ x, x.toarray(), x.sum_duplicates(), x.sort_indices()"),
+    (
+        "sparse",
+        "x.has_sorted_indices, x.has_canonical_format, x.T @ x, x.toarray(), x.sum_duplicates(), x.sort_indices()",
+    ),
     ("model", "x.predict([[1]]), x.predict_proba([[0]]), x.score([[0], [1]], [0, 1]), repr(x), x.get_params()"),
     ("graph", "x.degree, x.edges, repr(x)"),
     ("array", "from sklearn.linear_model import LinearRegression as L; L().fit(x, x[:, 0]).predict(x)"),
     ("array", "from sklearn.preprocessing import StandardScaler as S; S().fit_transform(x)"),
-    ("frame", "from sklearn.tree import DecisionTreeClassifier as D; D().fit(x[['a', 'c']], x.b).predict(x[['a', 'c']])"),
+    (
+        "frame",
+        "from sklearn.tree import DecisionTreeClassifier as D; D().fit(x[['a', 'c']], x.b).predict(x[['a', 'c']])",
+    ),
     ("list", "del x"),
 ]
 
@@ -113,7 +123,8 @@ def test_a_change_fails_the_step_and_a_read_does_not(tmp_path: Path) -> None:
     done = run(tmp_path, step("y = 1", "x[0][1] += y", **fields), {"make": made})
     assert done.status == 1
     assert done.err == (
-        "kalec: step work failed: it changed 'x' in place (nb.ipynb work[2]), but the steps after it would not see that\n"
+        "kalec: step work failed: it changed 'x' in place (nb.ipynb work[2]), "
+        "but the steps after it would not see that\n"
         "  help: tag the step changes:x, and put all steps that change 'x' in order with prev:\n"
     )
     assert not (done.folder / "executor_output.json").exists()

@@ -20,7 +20,10 @@ def wheel(folder: Path, name: str, version: str, source: str, *needs: str) -> No
     files = {
         f"{name}.py": source,
         f"{info}/METADATA": "".join(
-            [f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n", *(f"Requires-Dist: {need}\n" for need in needs)]
+            [
+                f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
+                *(f"Requires-Dist: {need}\n" for need in needs),
+            ]
         ),
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
@@ -62,7 +65,7 @@ def test_a_missing_package_comes_with_its_dependencies_but_not_with_those_that_a
     assert (done.status, done.err) == (0, "kalec: installing kalec-alpha==1.0\n")
     folder, printed = done.out.splitlines()
     assert printed == "2 ['kalec_alpha.py', 'kalec_beta.py']"
-    assert not os.path.exists(folder)
+    assert not Path(folder).exists()
 
 
 @pytest.mark.parametrize(
@@ -80,7 +83,9 @@ def test_what_the_image_has_is_left_alone(tmp_path: Path, index: Path, package: 
 
 
 def test_a_distribution_without_a_module_is_installed(tmp_path: Path, index: Path) -> None:
-    done = install(tmp_path, index, "import kalec_beta; print(kalec_beta.value)", {"requirement": "kalec_beta", "module": ""})
+    done = install(
+        tmp_path, index, "import kalec_beta; print(kalec_beta.value)", {"requirement": "kalec_beta", "module": ""}
+    )
     assert (done.status, done.out) == (0, "1\n")
 
 
@@ -152,7 +157,8 @@ def test_an_old_pip_is_asked_in_one_go(tmp_path: Path, monkeypatch: pytest.Monke
 
     script = tmp_path / "python"
     script.write_text(
-        f"#!/bin/sh\necho \"$@\" >> {tmp_path}/calls\ncase \"$*\" in *--dry-run*) echo 'no such option: --dry-run'; exit 2;; esac\n"
+        f'#!/bin/sh\necho "$@" >> {tmp_path}/calls\n'
+        'case "$*" in *--dry-run*) echo "no such option: --dry-run"; exit 2;; esac\n'
     )
     script.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(script))

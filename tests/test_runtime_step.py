@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from runtime_steps import command, executor_input, output, piece, run, step, take
 
 from kalecompiler.runtime import program
-from runtime_steps import command, executor_input, output, piece, run, step, take
 
 
 @pytest.mark.parametrize(
@@ -37,14 +37,19 @@ from runtime_steps import command, executor_input, output, piece, run, step, tak
             "{'x': 'Missing'}\n",
             id="a future import holds for the cells after it",
         ),
-        pytest.param(["def f(x: int): pass\nprint(f.__annotations__)"], "{'x': <class 'int'>}\n", id="no future leaks in"),
+        pytest.param(
+            ["def f(x: int): pass\nprint(f.__annotations__)"], "{'x': <class 'int'>}\n", id="no future leaks in"
+        ),
         pytest.param(
             ["import asyncio\nasync def f():\n    await asyncio.sleep(0)\n    return 7", "print(await f())"],
             "7\n",
             id="await at the top level",
         ),
         pytest.param(
-            ["import asyncio\nq = asyncio.Queue()\nt = asyncio.ensure_future(q.get())\nawait q.put(5)", "print(await t)"],
+            [
+                "import asyncio\nq = asyncio.Queue()\nt = asyncio.ensure_future(q.get())\nawait q.put(5)",
+                "print(await t)",
+            ],
             "5\n",
             id="one event loop for all cells",
         ),
@@ -55,7 +60,10 @@ from runtime_steps import command, executor_input, output, piece, run, step, tak
         ),
         pytest.param(["import asyncio\nasync with asyncio.Lock() as l: print(l)"], "None\n", id="async with"),
         pytest.param(
-            ["import dataclasses, typing\n@dataclasses.dataclass\nclass P:\n    x: 'P'\nprint(typing.get_type_hints(P))"],
+            [
+                "import dataclasses, typing\n@dataclasses.dataclass\nclass P:\n    x: 'P'",
+                "print(typing.get_type_hints(P))",
+            ],
             "{'x': <class '__main__.P'>}\n",
             id="dataclass and type hints",
         ),
@@ -105,14 +113,14 @@ def test_cells_run_as_in_a_notebook(tmp_path: Path, code: list[Any], printed: st
         pytest.param(
             ["x = 1\ny = (\n"],
             1,
-            '  File "nb.ipynb work[1]", line 2\n    y = (\n        ^\nSyntaxError: \'(\' was never closed\n'
+            "  File \"nb.ipynb work[1]\", line 2\n    y = (\n        ^\nSyntaxError: '(' was never closed\n"
             "kalec: step work failed in nb.ipynb work[1], line 2\n",
             id="a syntax error",
         ),
         pytest.param(
             ["try:\n    {}['k']\nexcept KeyError as e:\n    raise ValueError('v') from e"],
             1,
-            'Traceback (most recent call last):\n  File "nb.ipynb work[1]", line 2, in <module>\n    {}[\'k\']\n'
+            "Traceback (most recent call last):\n  File \"nb.ipynb work[1]\", line 2, in <module>\n    {}['k']\n"
             "KeyError: 'k'\n\nThe above exception was the direct cause of the following exception:\n\n"
             'Traceback (most recent call last):\n  File "nb.ipynb work[1]", line 4, in <module>\n'
             "    raise ValueError('v') from e\nValueError: v\nkalec: step work failed in nb.ipynb work[1], line 4\n",
@@ -260,7 +268,7 @@ def test_a_value_goes_from_step_to_step(tmp_path: Path) -> None:
     assert (made.status, made.err) == (0, "")
     metadata = made.artifacts["p"]["metadata"]
     assert re.fullmatch("sha256:[0-9a-f]{64}", metadata.pop("digest"))
-    size = os.path.getsize(made.folder / "artifacts" / "p")
+    size = (made.folder / "artifacts" / "p").stat().st_size
     assert metadata == {"format": "kalec-1", "type": "__main__.Point", "variable": "p", "size": size}
     content = step(shape, "print(p.x, isinstance(p, Point))", name="show", inputs=[take("p", "make")])
     assert run(tmp_path, content, {"make": made}).out == "3 True\n"
@@ -288,7 +296,8 @@ def test_an_unbound_output_fails_the_step(tmp_path: Path) -> None:
     done = run(tmp_path, step("x = 1\ndel x", outputs=[output("x", "a", "b", cell="nb.ipynb work[1]")]))
     assert done.status == 1
     assert done.err == (
-        "kalec: step work failed: cannot hand 'x' (nb.ipynb work[1]) on to a, b: it is not bound at the end of the step\n"
+        "kalec: step work failed: cannot hand 'x' (nb.ipynb work[1]) on to a, b: "
+        "it is not bound at the end of the step\n"
         "  help: bind it on every way through the step\n"
     )
 
@@ -338,7 +347,9 @@ def test_metrics_are_plain_json_and_never_fail(tmp_path: Path) -> None:
 
 def test_scalars_of_numpy_are_metrics(tmp_path: Path) -> None:
     pytest.importorskip("numpy")
-    source = "import numpy as np\na, b, c, d = np.float32(.5), np.int64(3), np.bool_(True), np.array(1.5)\ne = np.ones(1)"
+    source = (
+        "import numpy as np\na, b, c, d = np.float32(.5), np.int64(3), np.bool_(True), np.array(1.5)\ne = np.ones(1)"
+    )
     wanted = {"port": "metrics", "values": [{"name": name, "variable": name} for name in "abcde"]}
     done = run(tmp_path, step(source, metrics=wanted))
     assert done.artifacts["metrics"]["metadata"] == {"a": 0.5, "b": 3, "c": True, "d": 1.5}
@@ -351,7 +362,7 @@ def test_files_beside_the_notebook_are_importable_and_swept_up(tmp_path: Path) -
     done = run(tmp_path, step(source, files=files))
     printed, folder = done.out.splitlines()
     assert printed == "8 k\u00e9"
-    assert not os.path.exists(folder)
+    assert not Path(folder).exists()
 
 
 def _interpreters() -> list[Any]:
@@ -364,7 +375,7 @@ def _interpreters() -> list[Any]:
         version = ast.literal_eval(asked.stdout) if asked.returncode == 0 else (0, 0)
         if version >= (3, 9):
             works.setdefault(version, path)
-    return [pytest.param(path, id="Python %d.%d" % version) for version, path in sorted(works.items())]
+    return [pytest.param(path, id=f"Python {version[0]}.{version[1]}") for version, path in sorted(works.items())]
 
 
 @pytest.mark.parametrize("python", _interpreters())
@@ -389,7 +400,9 @@ def test_a_bare_interpreter_runs_a_step(tmp_path: Path, python: str) -> None:
     content = step("print('\u00e9', x)\n1 / 0", inputs=[take("x", "make")], guards=["x"], parts=["display"])
     done = run(tmp_path, content, {"make": made}, python=isolated, env=environment)
     assert (done.status, done.out) == (1, "\u00e9 {'n': [1, 2]}\n")
-    assert done.err.endswith("ZeroDivisionError: division by zero\nkalec: step work failed in nb.ipynb work[1], line 2\n")
+    assert done.err.endswith(
+        "ZeroDivisionError: division by zero\nkalec: step work failed in nb.ipynb work[1], line 2\n"
+    )
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("unshare"), reason="needs root and unshare")
@@ -403,7 +416,17 @@ def test_another_user_without_network_runs_a_step(tmp_path: Path) -> None:
     for folder in (place, *place.parents):
         if folder.stat().st_uid == os.geteuid() and str(folder).startswith(str(tmp_path.parents[1])):
             folder.chmod(0o777)
-    python_as_nobody = ["unshare", "-n", "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", python, "-I", "-u"]
+    python_as_nobody = [
+        "unshare",
+        "-n",
+        "setpriv",
+        "--reuid=65534",
+        "--regid=65534",
+        "--clear-groups",
+        python,
+        "-I",
+        "-u",
+    ]
     done = run(tmp_path, content, python=python_as_nobody, env={"HOME": "/"})
     assert (done.status, done.out, done.err) == (0, "65534\n[1]\n"[:6], "")
     assert "x" in done.artifacts
@@ -421,5 +444,3 @@ def test_the_program_has_nothing_that_others_replace() -> None:
     for sign in ("{{", "}}", "python3", "$", "'''"):
         assert sign not in text
     assert text.isascii()
-
-

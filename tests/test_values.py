@@ -15,14 +15,17 @@ import sys
 import types
 import uuid
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from runtime_steps import output, piece, run, step, take
 
 from kalecompiler.runtime import byvalue, values
 
-Pair = collections.namedtuple("Pair", "a b")
+
+class Pair(NamedTuple):
+    a: Any
+    b: Any
 
 
 class Colour(enum.Enum):
@@ -73,7 +76,7 @@ def same(path: Path, value: Any) -> Any:
         pytest.param(datetime.datetime(2024, 2, 29, tzinfo=datetime.timezone.utc), id="datetime with a time zone"),
         pytest.param(pathlib.PurePosixPath("/a/b"), id="path"),
         pytest.param(uuid.UUID(int=5), id="uuid"),
-        pytest.param(re.compile("a+", re.I), id="pattern"),
+        pytest.param(re.compile("a+", re.IGNORECASE), id="pattern"),
         pytest.param(types.SimpleNamespace(a=[1]), id="namespace"),
         pytest.param(len, id="a builtin function"),
         pytest.param(math.sqrt, id="a function of a module"),
@@ -285,8 +288,8 @@ def gen(): yield 1
 @pytest.mark.parametrize(
     ("expression", "blamed", "cure"),
     [
-        pytest.param("threading.Lock()", "v is a _thread.lock", "create the lock", id="a lock"),
-        pytest.param("Model(threading.Lock())", "v.part is a _thread.lock", "create the lock", id="a lock inside"),
+        pytest.param("threading.Lock()", "v is a _thread.lock", "create it", id="a lock"),
+        pytest.param("Model(threading.Lock())", "v.part is a _thread.lock", "create it", id="a lock inside"),
         pytest.param("[1, {'k': Model([gen()])}]", "v[1]['k'].part[0] is a generator", "list(...)", id="deep inside"),
         pytest.param("(x for x in [1])", "v is a generator", "list(...)", id="a generator"),
         pytest.param("open('/dev/null')", "v is a _io.TextIOWrapper", "the path", id="an open file"),
@@ -296,7 +299,7 @@ def gen(): yield 1
         pytest.param("ssl.create_default_context()", "v is a ssl.SSLContext", "connect", id="an SSL context"),
         pytest.param("Raises()", "v is a __main__.Raises", "__getstate__", id="a class that refuses"),
         pytest.param("memoryview(b'x')", "v is a memoryview", "the content", id="a memoryview"),
-        pytest.param("queue.Queue()", "v.mutex is a _thread.lock", "create the lock", id="a queue"),
+        pytest.param("queue.Queue()", "v.mutex is a _thread.lock", "create it", id="a queue"),
         pytest.param("functools.partial(print, gen())", "v.args[0] is a generator", "list(...)", id="in a partial"),
         pytest.param("sys._getframe()", "v is a frame", "", id="a frame"),
         pytest.param("{Model: 1, frozenset([gen]): gen()}", "v[frozenset] is a generator", "list(...)", id="odd keys"),
@@ -307,10 +310,12 @@ def test_what_cannot_be_saved_says_why(tmp_path: Path, expression: str, blamed: 
     content = step(REFUSED + f"v = {expression}", outputs=[output("v", "train", "test", cell="nb.ipynb work[1]")])
     done = run(tmp_path, content)
     assert done.status == 1
-    first, help = done.err.splitlines()
-    assert re.match(r"kalec: step work failed: cannot hand 'v' \([\w.]+, from nb.ipynb work\[1\]\) on to train, test: ", first)
+    first, cured = done.err.splitlines()
+    assert re.match(
+        r"kalec: step work failed: cannot hand 'v' \([\w.]+, from nb.ipynb work\[1\]\) on to train, test: ", first
+    )
     assert f": {blamed}, which cannot be saved: " in first
-    assert help.startswith("  help: ") and cure in help
+    assert cured.startswith("  help: ") and cure in cured
     assert not (done.folder / "executor_output.json").exists()
     assert list((done.folder / "artifacts").iterdir()) == []
 
@@ -382,7 +387,7 @@ class Picky:
 
 def test_an_error_while_loading_is_named(tmp_path: Path) -> None:
     values.save(str(tmp_path / "value"), Picky(), "p")
-    with pytest.raises(values.ValueProblem, match="cannot load 'p' .*KeyError: 'version'"):
+    with pytest.raises(values.ValueProblem, match=r"cannot load 'p' .*KeyError: 'version'"):
         values.load(str(tmp_path / "value"), None, "p")
 
 

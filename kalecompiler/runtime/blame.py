@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import itertools
 import pickle
 import time
@@ -19,22 +18,16 @@ DEPTH = 40
 CHILDREN = 1000
 SECONDS = 20.0
 
-ADVICE = {
-    "lock": "create the lock in the step that uses it, or leave it out of the object's state with __getstate__",
-    "generator": "hand on list(...) of it, or make it in the step that uses it",
-    "file": "hand on the path or the content, and open the file in the step that uses it",
-    "connection": "hand on what is needed to connect, and connect in each step that uses it",
+OTHER = "hand on the data that it holds, or give its class __getstate__ and __setstate__"
+ADVICE = {  # by what the name of the type contains
+    "lock condition semaphore event thread queue _local": "create it in the step that uses it, or leave it out of the "
+    "object's state with __getstate__",
+    "generator coroutine": "hand on list(...) of it, or make it in the step that uses it",
+    "textio buffered fileio memoryview mmap": "hand on the path or the content, and open it in the step that uses it",
+    "socket connection cursor engine session client sslcontext channel": "hand on what is needed to connect, and "
+    "connect in each step that uses it",
     "function": "define it with def at the top level of a cell, or add the package cloudpickle to the step",
     "module": "import it in the step that uses it",
-}
-OTHER = "hand on the data that it holds, or give its class __getstate__ and __setstate__"
-WORDS = {
-    "lock": ("lock", "condition", "semaphore", "event", "thread", "queue", "_local"),
-    "generator": ("generator", "coroutine", "frame"),
-    "file": ("textiowrapper", "bufferedreader", "bufferedwriter", "bufferedrandom", "fileio", "memoryview", "mmap"),
-    "connection": ("socket", "connection", "cursor", "engine", "session", "client", "sslcontext", "channel"),
-    "function": ("function",),
-    "module": ("module",),
 }
 
 
@@ -64,7 +57,11 @@ def _failure(value: Any) -> str | None:
     try:
         values.dumps(value)
     except Exception as error:  # __reduce__ and __getstate__ of any class may raise anything
-        return f"{type(error).__name__}: {error}" if not isinstance(error, (TypeError, pickle.PicklingError)) else str(error)
+        return (
+            f"{type(error).__name__}: {error}"
+            if not isinstance(error, (TypeError, pickle.PicklingError))
+            else str(error)
+        )
     return None
 
 
@@ -109,10 +106,5 @@ def _short(value: Any) -> str:
 
 
 def _advice(culprit: Any) -> str:
-    name = type(culprit).__name__.lower()
-    if isinstance(culprit, type):
-        return "define the class at the top level of a cell, or add the package cloudpickle to the step"
-    for kind, words in WORDS.items():
-        if any(word in name for word in words):
-            return ADVICE[kind]
-    return OTHER
+    kind = "function" if isinstance(culprit, type) else type(culprit).__name__.lower()
+    return next((cure for words, cure in ADVICE.items() if any(word in kind for word in words.split())), OTHER)

@@ -1,6 +1,6 @@
 """The file that holds one value: `magic | header length | JSON header | pickle stream | large buffers`.
 
-The length is 8 bytes, little-endian; the stream and each buffer start at a multiple of 64. In the header `pickle` is the
+The length is 8 bytes, little-endian; the stream and each buffer start at a multiple of 64. The header's `pickle` is the
 stream's `[offset, length]` and `buffers` lists `[offset, length, readonly]`, offsets from the start of the file's data
 (the first multiple of 64 after the header). The digest is of the whole file: it is computed while writing, travels
 beside the file, and is compared before anybody interprets the pickle.
@@ -15,6 +15,7 @@ import os
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from io import BufferedReader
     from typing import Any, BinaryIO
 
 MAGIC = b"KALEC\x00\x01\n"
@@ -41,7 +42,7 @@ def write(path: str, header: Mapping[str, Any], stream: Any = None, buffers: Seq
     head = json.dumps(form).encode()
     draft = f"{path}.{os.getpid()}.part"
     try:
-        with open(draft, "xb", buffering=0) as file:
+        with open(draft, "xb") as file:
             writer = _Writer(file)
             writer.put(MAGIC + len(head).to_bytes(8, "little") + head)
             for section in sections:
@@ -60,7 +61,7 @@ def read(path: str, digest: str | None) -> tuple[dict[str, Any], Any, list[Any]]
     The stream is given out only if the file has the digest; without one, only its form is checked.
     A buffer that was writable is a bytearray, any other a read-only memoryview.
     """
-    with open(path, "rb", buffering=0) as file:
+    with open(path, "rb") as file:
         reader = _Reader(file)
         header = _read_header(reader)
         sections = _read_sections(reader, header)
@@ -122,7 +123,7 @@ def _read_sections(reader: _Reader, header: Mapping[str, Any]) -> list[bytearray
 
 
 class _Writer:
-    """Writes to a raw file, hashing what it writes."""
+    """Writes to a file, hashing what it writes."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.file, self.hash, self.size = file, hashlib.sha256(), 0
@@ -130,17 +131,15 @@ class _Writer:
     def put(self, data: Any) -> None:
         view = memoryview(data)
         for start in range(0, len(view), CHUNK):
-            chunk = view[start : start + CHUNK]
-            self.hash.update(chunk)
-            while chunk:
-                chunk = chunk[self.file.write(chunk) :]
+            self.hash.update(view[start : start + CHUNK])
+            self.file.write(view[start : start + CHUNK])
         self.size += len(view)
 
 
 class _Reader:
-    """Reads a raw file from its beginning, hashing what it reads; never asks for more memory than the file is long."""
+    """Reads a file from its beginning, hashing what it reads; never asks for more memory than the file is long."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BufferedReader) -> None:
         self.file, self.hash, self.place = file, hashlib.sha256(), 0
         self.size = os.fstat(file.fileno()).st_size
 
@@ -149,11 +148,9 @@ class _Reader:
             raise Unreadable("it ends too early")
         data = bytearray(length)
         view = memoryview(data)
-        while view:
-            count: int = self.file.readinto(view[:CHUNK])  # type: ignore[attr-defined]
-            if not count:
-                raise Unreadable("it ends too early")
-            self.hash.update(view[:count])
-            view = view[count:]
+        for start in range(0, length, CHUNK):
+            chunk = view[start : start + CHUNK]
+            self.file.readinto(chunk)
+            self.hash.update(chunk)
         self.place += length
         return data

@@ -59,8 +59,9 @@ def _at_home(found: Any) -> Any:
     The values that it saw here serve only for names that are not bound there.
     """
     make, (code, _, *rest), (attributes, slots), *others = found
-    slots["__globals__"] = ChainMap(_Globals(), slots["__globals__"])
-    return make, (code, _Globals(), *rest), (attributes, slots), *others
+    here: Any = _Globals()
+    slots["__globals__"] = ChainMap(here, slots["__globals__"])
+    return make, (code, here, *rest), (attributes, slots), *others
 
 
 def _named(value: Any) -> bool:

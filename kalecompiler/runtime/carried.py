@@ -8,7 +8,14 @@ from typing import Any
 from kalecompiler.runtime.packed import BOOT, PARTS
 
 COMMENT = "# kalecompiler's runtime, standard library only: it speaks the executor contract of kfp.dsl.executor_main"
-EXTRAS = {"parameters": "parameters", "metrics": "metrics", "guards": "guards", "packages": "install", "files": "install"}
+EXTRAS = {
+    "outputs": "blame",
+    "parameters": "parameters",
+    "metrics": "metrics",
+    "guards": "guards",
+    "packages": "install",
+    "files": "install",
+}
 DECODE = '__import__("zlib").decompress(__import__("base64").b85decode("{}".translate({{44:36,46:123,47:125}})))'
 
 

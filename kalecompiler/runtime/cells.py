@@ -130,4 +130,4 @@ class Kernel:
 def _silenced(source: str, last: Any) -> bool:
     """Whether a semicolon follows the last expression: only white space and comments can follow that."""
     rest = source.split("\n")[last.end_lineno - 1].encode()[last.end_col_offset :]
-    return rest.lstrip().startswith(b";")
+    return bool(rest.lstrip().startswith(b";"))

@@ -11,12 +11,26 @@ import hashlib
 import pickle
 import sys
 
-from . import values
+from . import failure, values
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Any
+
+
+def watch(step: Mapping[str, Any], namespace: Mapping[str, Any]) -> Callable[[], None]:
+    """Remember the variables that a step must not change; what is returned raises StepFailed if it changed one."""
+    before = digests(step["guards"], namespace)
+
+    def check() -> None:
+        for name in changed(before, namespace):
+            users = [piece["name"] for piece in step["code"] if any(name in line for line in piece["source"])]
+            reason = f"it changed {name!r} in place ({', '.join(users)}), but the steps after it would not see that"
+            cure = f"tag the step changes:{name}, and put all steps that change {name!r} in order with prev:"
+            raise failure.StepFailed(f"{reason}\n  help: {cure}")
+
+    return check
 
 
 def digests(names: Iterable[str], namespace: Mapping[str, Any]) -> dict[str, bytes]:
@@ -97,7 +111,7 @@ def _is_frame(kind: type) -> bool:
 
 def _cached(kind: type) -> set[str]:
     """The names under which `functools.cached_property` keeps results in the instances of a class."""
-    found = set()
+    found: set[str] = set()
     for base in kind.__mro__:
         found.update(name for name, item in vars(base).items() if type(item).__name__ == "cached_property")
     return found

@@ -121,7 +121,15 @@ def _call(arguments: Sequence[str], requirements: Sequence[str]) -> bool:
 
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]
     environment = {**os.environ, "PIP_ROOT_USER_ACTION": "ignore", "PYTHONWARNINGS": "ignore"}
-    done = subprocess.run([*command, *arguments], env=environment, stdin=subprocess.DEVNULL, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    done = subprocess.run(
+        [*command, *arguments],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        check=False,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
     if done.returncode == 0:
         return True
     if "no such option" in done.stdout and "--dry-run" in arguments:

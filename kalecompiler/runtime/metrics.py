@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import math
 import sys
+
+from . import contract
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
+
+
+def publish(wanted: Mapping[str, Any], task: contract.Task, namespace: Mapping[str, Any]) -> None:
+    """Write the metrics of a step into their artifact: its metadata, and as JSON into its file."""
+    found = collect(wanted["values"], namespace)
+    contract.write_text(task.new_output(wanted["port"]), json.dumps(found))
+    task.publish(wanted["port"], found)
 
 
 def collect(wanted: Sequence[Mapping[str, str]], namespace: Mapping[str, Any]) -> dict[str, Any]:

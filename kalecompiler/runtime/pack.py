@@ -15,7 +15,8 @@ from kalecompiler.runtime.squeeze import squeeze
 
 HERE = Path(__file__).parent
 PARTS: dict[str, tuple[str, ...]] = {
-    "core": ("step", "cells", "contract", "failure", "report", "values", "bundle", "blame", "byvalue"),
+    "core": ("step", "cells", "contract", "failure", "report", "values", "bundle"),
+    "blame": ("blame", "byvalue"),
     "parameters": ("parameters",),
     "metrics": ("metrics",),
     "guards": ("guards",),

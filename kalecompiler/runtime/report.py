@@ -16,31 +16,24 @@ if TYPE_CHECKING:
 HIDDEN = "<kalec_runtime."
 
 
-class Report:
-    """The exit code, the traceback's lines, the lines that sum it up, and the failing line of the current cell."""
-
-    def __init__(self, status: int, summary: list[str], trace: list[str], line: int | None = None) -> None:
-        self.status, self.summary, self.trace, self.line = status, summary, trace, line
-
-
-def explain(error: BaseException, step: str, kernel: cells.Kernel) -> Report:
-    """What to say of the error that ended a step."""
+def explain(error: BaseException, kernel: cells.Kernel) -> tuple[int, list[str], int | None, str]:
+    """(exit code, lines of the traceback, failing line of the current cell, what to say of the step) for an error."""
     where = f" in {kernel.current}" if kernel.current else ""
     if isinstance(error, KeyboardInterrupt):
-        return Report(130, [f"kalec: step {step} was interrupted{where}"], [])
+        return 130, [], None, "was interrupted" + where
     if isinstance(error, failure.Terminated):
-        return Report(143, [f"kalec: step {step} was terminated{where}"], [])
+        return 143, [], None, "was terminated" + where
     if isinstance(error, (failure.StepFailed, failure.ValueProblem)):
-        return Report(1, [f"kalec: step {step} failed: {error}"], [])
+        return 1, [], None, f"failed: {error}"
     trace, cell, line = describe(error, kernel.names)
     if cell:
         where = f" in {cell}, line {line}"
     if isinstance(error, SystemExit):
         code = error.code
-        reason = f"kalec: step {step} failed{where}: sys.exit({'' if code is None else repr(code)}) was called"
-        cure = "  help: this stops a notebook before the cells below; let the cell end in another way"
-        return Report(code if isinstance(code, int) and 0 < code < 256 else 1, [reason, cure], [], line)
-    return Report(1, [f"kalec: step {step} failed{where}"], trace, line)
+        reason = f"failed{where}: sys.exit({'' if code is None else repr(code)}) was called"
+        cure = "this stops a notebook before the cells below; let the cell end in another way"
+        return code if isinstance(code, int) and 0 < code < 256 else 1, [], line, f"{reason}\n  help: {cure}"
+    return 1, trace, line, "failed" + where
 
 
 def describe(error: BaseException, names: Collection[str]) -> tuple[list[str], str | None, int | None]:

@@ -17,10 +17,8 @@ MIME = {
     "_repr_markdown_": "text/markdown",
     "_repr_svg_": "image/svg+xml",
     "_repr_png_": "image/png",
-    "_repr_jpeg_": "image/jpeg",
     "_repr_latex_": "text/latex",
     "_repr_json_": "application/json",
-    "_repr_javascript_": "application/javascript",
 }
 
 

@@ -1,6 +1,6 @@
 """Makes Python source short: no comments, docstrings, annotations, nor white space and code that nothing needs.
 
-By position in the source and by tokens, not printed from the syntax tree: so each version of Python gives the same text.
+By position in the source and by tokens, not printed from the syntax tree, so that every Python gives the same text.
 """
 
 from __future__ import annotations
@@ -51,7 +51,9 @@ def _is_for_checkers(node: ast.AST) -> bool:
 
 
 def _span(node: ast.AST) -> tuple[Place, Place]:
-    assert isinstance(node, (ast.expr, ast.stmt)) and node.end_lineno is not None and node.end_col_offset is not None
+    assert isinstance(node, (ast.expr, ast.stmt))
+    assert node.end_lineno is not None
+    assert node.end_col_offset is not None
     return (node.lineno, node.col_offset), (node.end_lineno, node.end_col_offset)
 
 

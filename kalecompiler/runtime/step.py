@@ -12,12 +12,12 @@ from . import cells, contract, failure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any
 
 
 def main(step_text: str, executor_input: str) -> int:
-    """Run the step; the exit code: 0, 1 for a failure (or what `sys.exit` asked for), 130 interrupted, 143 terminated."""
+    """Run the step; the exit code: 0, 1 (or what `sys.exit` said) if it failed, 130 interrupted, 143 terminated."""
     step, task = json.loads(step_text), contract.Task(executor_input)
     _prepare(step)
     kernel = cells.Kernel(sys.modules["__main__"].__dict__, _recorder(step, task))
@@ -43,11 +43,11 @@ def execute(step: Mapping[str, Any], task: contract.Task, kernel: cells.Kernel, 
     _load(step, task, namespace, early=True)
     _run(step, kernel, "definition")
     _load(step, task, namespace, early=False)
-    before = _guarded(step, namespace)
+    check = _guard(step, namespace)
     _run(step, kernel, "cell")
     _run(step, kernel, "metrics")
     _measure(step, task, namespace)
-    _check(step, namespace, before)
+    check()
     _save(step, task, namespace)
     task.finish()
 
@@ -115,35 +115,20 @@ def _load(step: Mapping[str, Any], task: contract.Task, namespace: dict[str, Any
             namespace[item["variable"]] = value
 
 
-def _guarded(step: Mapping[str, Any], namespace: Mapping[str, Any]) -> Mapping[str, bytes]:
+def _guard(step: Mapping[str, Any], namespace: Mapping[str, Any]) -> Callable[[], None]:
+    """The check, to be made at the end, that the step left alone what it must not change."""
     if not step.get("guards"):
-        return {}
+        return lambda: None
     from . import guards
 
-    return guards.digests(step["guards"], namespace)
-
-
-def _check(step: Mapping[str, Any], namespace: Mapping[str, Any], before: Mapping[str, bytes]) -> None:
-    if not before:
-        return
-    from . import guards
-
-    for name in guards.changed(before, namespace):
-        users = [piece["name"] for piece in step["code"] if any(name in line for line in piece["source"])]
-        reason = f"it changed {name!r} in place ({', '.join(users)}), but the steps after it would not see that"
-        cure = f"tag the step changes:{name}, and put all steps that change {name!r} in order with prev:"
-        raise failure.StepFailed(f"{reason}\n  help: {cure}")
+    return guards.watch(step, namespace)
 
 
 def _measure(step: Mapping[str, Any], task: contract.Task, namespace: Mapping[str, Any]) -> None:
-    wanted = step.get("metrics")
-    if not wanted:
-        return
-    from . import metrics
+    if step.get("metrics"):
+        from . import metrics
 
-    found = metrics.collect(wanted["values"], namespace)
-    contract.write_text(task.new_output(wanted["port"]), json.dumps(found))
-    task.publish(wanted["port"], found)
+        metrics.publish(step["metrics"], task, namespace)
 
 
 def _save(step: Mapping[str, Any], task: contract.Task, namespace: Mapping[str, Any]) -> None:
@@ -172,11 +157,12 @@ def _failed(error: BaseException, step: Mapping[str, Any], kernel: cells.Kernel)
     """Say on stderr why the step failed; the exit code."""
     from . import report
 
-    found = report.explain(error, step["step"], kernel)
-    kernel.recorder.fail(error, found.trace, found.line)
+    status, trace, line, summary = report.explain(error, kernel)
+    kernel.recorder.fail(error, trace, line)
     sys.stdout.flush()
-    print(*found.trace, *found.summary, sep="\n", file=sys.__stderr__, flush=True)
-    return found.status
+    lines = [*trace, f"kalec: step {step['step']} {summary}"]
+    print(*lines, sep="\n", file=sys.__stderr__, flush=True)
+    return status
 
 
 def _remove(folders: list[str]) -> None:

@@ -82,7 +82,9 @@ def load(path: str, digest: str | None = None, variable: str = "value", producer
     try:
         header, stream, buffers = bundle.read(path, digest)
     except (OSError, bundle.Unreadable) as error:
-        cure = f"run {maker} again" if "newer" not in str(error) else "use the kalecompiler that wrote it, or a later one"
+        cure = (
+            f"run {maker} again" if "newer" not in str(error) else "use the kalecompiler that wrote it, or a later one"
+        )
         raise ValueProblem(f"cannot read {variable!r} from {path}: {error}\n  help: {cure}") from None
     if stream is None:
         return ABSENT
@@ -91,9 +93,9 @@ def load(path: str, digest: str | None = None, variable: str = "value", producer
         return _handler(header["handler"]).load(value) if "handler" in header else value
     except Exception as error:  # unpickling runs the constructors of any library: whatever they raise, say of what
         made = f"{header.get('type')}, made by {maker} with Python {header.get('python')}"
-        help = error.cure if isinstance(error, _Missing) else "the packages of both steps must fit each other"
+        cure = error.cure if isinstance(error, _Missing) else "the packages of both steps must fit each other"
         text = str(error) if isinstance(error, _Missing) else f"{type(error).__name__}: {error}"
-        raise ValueProblem(f"cannot load {variable!r} ({made}) from {path}: {text}\n  help: {help}") from error
+        raise ValueProblem(f"cannot load {variable!r} ({made}) from {path}: {text}\n  help: {cure}") from error
 
 
 def dumps(value: Any) -> tuple[Any, list[memoryview]]:
@@ -105,7 +107,7 @@ def dumps(value: Any) -> tuple[Any, list[memoryview]]:
 
         if not byvalue.available():
             raise
-        return _dumps(byvalue.pickler(), value)
+    return _dumps(byvalue.pickler(), value)
 
 
 def describe(value: Any) -> dict[str, Any]:
