@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from kalecompiler import library, names, pieces, ports, requirements, results
 from kalecompiler.dataflow import Connected, Dataflow
 from kalecompiler.diagnostics import Diagnostic
+from kalecompiler.draws import VARIABLES
 from kalecompiler.facts import Site, Status
 from kalecompiler.ipython import Translation
 from kalecompiler.model import (
@@ -197,6 +198,8 @@ def _code(reading: Reading, shared: Preamble, c: Connected, metrics: Sequence[re
         for i, p in enumerate(parts)
     }
     yield from pieces.carried_code(book.name, c.carried, sources)
+    for variable in dict.fromkeys(k.variable for k in c.inputs if k.variable in VARIABLES):
+        yield Code(f"{book.name} {variable}", CodeKind.CELL, VARIABLES[variable].restore)
     for number, part in enumerate(reading.steps[c.name], 1):
         cell = part.annotation.cell
         yield Code(f"{book.name} {c.name}[{number}]", CodeKind.CELL, part.translation.source, cell.id, book.at(cell, 1))
@@ -204,6 +207,8 @@ def _code(reading: Reading, shared: Preamble, c: Connected, metrics: Sequence[re
     if computed:
         text = "\n".join(ast.unparse(m.node) for m in computed)
         yield Code(f"{book.name} pipeline-metrics", CodeKind.METRICS, text, None, book.at(computed[0].cell, 1))
+    for variable in (v for v in c.outputs if v in VARIABLES):
+        yield Code(f"{book.name} {variable}", CodeKind.METRICS, VARIABLES[variable].keep)
 
 
 def _shared_code(reading: Reading, items: Sequence[Item]) -> Iterator[Code]:

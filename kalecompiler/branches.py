@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from kalecompiler import names, shapes
 from kalecompiler.facts import Binding, Definition, Known, Roots, Status
-from kalecompiler.namespace import Lookup, Namespace, State
+from kalecompiler.namespace import Lookup, Namespace, State, Whole
 
 if TYPE_CHECKING:
     from kalecompiler.effects import Effects
@@ -23,10 +23,8 @@ class Branches(Namespace):
 
     effects: Effects
 
-    def __init__(
-        self, lookup: Lookup, later: frozenset[str] = frozenset(), methods: frozenset[str] = frozenset()
-    ) -> None:
-        super().__init__(lookup, later, methods)
+    def __init__(self, lookup: Lookup, later: frozenset[str] = frozenset(), notebook: Whole = Whole()) -> None:
+        super().__init__(lookup, later, notebook)
         self.loops: list[list[State]] = []
 
     def statements(self, body: Iterable[ast.stmt]) -> None:

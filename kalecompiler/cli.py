@@ -16,6 +16,7 @@ import click
 
 from kalecompiler import commands, console
 from kalecompiler.diagnostics import KalecError, NotebookError, UsageError
+from kalecompiler.graph import counted
 from kalecompiler.suggest import did_you_mean
 
 BUG = 70
@@ -139,7 +140,7 @@ def check(paths: tuple[Path, ...], format_: str, image: str | None, strict: bool
     for message in checked.unreadable:
         console.error(message)
     if format_ == "text":
-        console.note(f"checked {commands.counted(checked.notebooks, 'notebook')}")
+        console.note(f"checked {counted(checked.notebooks, 'notebook')}")
     return UsageError.status if checked.unreadable else commands.status(checked.diagnostics, strict)
 
 

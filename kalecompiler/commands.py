@@ -19,6 +19,7 @@ from kalecompiler.diagnostics import (
     UsageError,
     has_errors,
 )
+from kalecompiler.graph import counted
 from kalecompiler.model import Pipeline
 from kalecompiler.suggest import did_you_mean
 
@@ -56,11 +57,6 @@ class Package:
 def status(diagnostics: Sequence[Diagnostic], strict: bool = False) -> int:
     """The exit status that findings mean."""
     return int(has_errors(diagnostics) or (strict and bool(diagnostics)))
-
-
-def counted(number: int, noun: str) -> str:
-    """`1 step`, `2 steps`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def check(paths: Iterable[Path], options: Options) -> Checked:

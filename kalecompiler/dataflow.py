@@ -11,10 +11,15 @@ import ast
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kalecompiler.facts import Definition, Grade, Read, Status, Summary
+from kalecompiler import names
+from kalecompiler.calls import method
+from kalecompiler.draws import VARIABLES
+from kalecompiler.facts import Definition, Grade, Read, Site, Status, Summary
 from kalecompiler.flow import Flow
+from kalecompiler.namespace import Lookup, Whole
 from kalecompiler.preamble import Preamble
-from kalecompiler.versions import Place, Problem, Unit, Versions, before, bits, bound, method_names
+from kalecompiler.stateful import is_cached, kept_state
+from kalecompiler.versions import Place, Problem, Unit, Versions, before, bits, bound, statements
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +76,11 @@ def _order(units: Sequence[Unit]) -> list[int]:
     return list(networkx.lexicographical_topological_sort(graph))
 
 
-def connect(units: Sequence[Unit], preamble: Preamble, parameters: frozenset[str]) -> Dataflow:
+def connect(units: Sequence[Unit], preamble: Preamble, parameters: frozenset[str], notebook: Whole) -> Dataflow:
     """Connect the steps; the `prev:` edges must be free of cycles and of unknown names."""
     extra: frozenset[tuple[int, int]] = frozenset()
     while True:
-        connector = _Connector(units, preamble, parameters, extra)
+        connector = _Connector(units, preamble, parameters, notebook, extra)
         result = connector.connect()
         if connector.extra == extra:
             return result
@@ -90,15 +95,16 @@ class _Connector:
         units: Sequence[Unit],
         preamble: Preamble,
         parameters: frozenset[str],
+        notebook: Whole,
         extra: frozenset[tuple[int, int]],
     ) -> None:
         self.preamble = preamble
         self.parameters = parameters
+        self.notebook = notebook
         self.extra = extra
         self.places = [Place(units[i], i) for i in _order(units)]
         self.position = {p.unit.name: k for k, p in enumerate(self.places)}
         self.versions = Versions(self.places, preamble, parameters)
-        self.methods = method_names(units) | preamble.methods
 
     def connect(self) -> Dataflow:
         for position in range(len(self.places)):
@@ -121,7 +127,7 @@ class _Connector:
         for earlier in declared:
             place.above |= self.places[earlier].above | (1 << earlier)
         visible = place.above if unit.previous is not None else (1 << position) - 1
-        place.summary = run_pieces(unit, lambda name: self.versions.known(name, visible, place), self.methods)
+        place.summary = run_pieces(unit, lambda name: self.versions.known(name, visible, place), self.notebook)
         if unit.previous is None:
             for read in place.summary.reads.values():
                 writers = self.versions.assigned.get(read.name, 0) & visible
@@ -178,7 +184,7 @@ class _Connector:
         """Steps before this one in the notebook that may change what it reads, and whose version it does not get."""
         place = self.places[position]
         since = self.places[provider].number if provider >= 0 else -1
-        for q in bits(self.versions.perhaps.get(name, 0)):
+        for q in bits(self.versions.perhaps.get(name, 0)) if name not in VARIABLES else ():
             other = self.places[q]
             stands_on = q == provider or (provider >= 0 and self.places[provider].above >> q & 1)
             if since < other.number < place.number and not stands_on:
@@ -193,12 +199,26 @@ class _Connector:
         if home is None:
             place.wanted.add(definition.name)
             return
+        if self._clashes(position, definition):
+            return
         key = f"{home:06d} {definition.site.piece:04d} {definition.site.line:06d} {definition.name}"
         if key in place.carried:
             return
         place.carried[key] = (definition, home)
         for name in definition.eager:
             self._carry_eager(position, home, definition, name)
+
+    def _clashes(self, position: int, definition: Definition) -> bool:
+        """Whether a step needs two functions or classes of one name: pickle could not tell them apart."""
+        place = self.places[position]
+        text = ast.dump(definition.statement)
+        for other, _ in place.carried.values():
+            if other.name == definition.name and other.kind != "import" and ast.dump(other.statement) != text:
+                read = Read(definition.name, definition.site, True)
+                origin = self.versions.homes[id(definition.statement)]
+                self.versions.problem("ambiguous", origin, read, (place.unit.name,))
+                return True
+        return False
 
     def _carry_eager(self, position: int, home: int, definition: Definition, name: str) -> None:
         """A name that a carried statement reads as it runs: in the version that its home step had then."""
@@ -221,6 +241,7 @@ class _Connector:
             inner = self.places[provider].summary.binds.get(name)
             if inner is not None and inner.known.definition is not None:
                 self._carry(position, inner.known.definition)
+                self._carry_lazy(position, home, inner.known.definition)
             else:
                 self.places[provider].outputs.add(name)
                 place.early[name, provider] = None
@@ -232,16 +253,17 @@ class _Connector:
     def _carry_shared(self, position: int, home: int, definition: Definition, name: str) -> None:
         """A name of the shared cells that a carried statement uses, with what its body reads if it is called."""
         place = self.places[position]
-        if name in place.wanted:
-            return
         place.wanted.add(name)
         known = self.preamble.known(name)
+        if (name, home) in place.followed:
+            return
+        place.followed.add((name, home))
         if known is not None and known.definition is not None:
             self._carry_lazy(position, home, known.definition)
 
     def _carry_lazy(self, position: int, home: int, definition: Definition) -> None:
         """A decorator is called as its statement runs again, and then needs what its body reads."""
-        for name in sorted(definition.lazy):
+        for name in sorted(_read_when_used(definition)):
             if name != definition.name:
                 self._carry_eager(position, home, definition, name)
 
@@ -288,6 +310,28 @@ class _Connector:
                     read = Read(name, change.site, True)
                     self.versions.problem("state", position, read, tuple(users))
 
+        self._check_kept_state()
+
+    def _check_kept_state(self) -> None:
+        """Functions and classes whose own code changes what they keep, used by more than one step."""
+        found = {key: d for p in self.places for key, d in p.summary.needs.items()}
+        for definition in found.values():
+            users = [q for q, p in enumerate(self.places) if definition.key in p.summary.needs]
+            if len(users) > 1 and (kept_state(definition) or self._caches_state(definition)):
+                user = self.places[users[1]]
+                site = user.summary.reads[definition.name].site if definition.name in user.summary.reads else None
+                read = Read(definition.name, site or Site(0, 1, 1), True)
+                others = tuple(self.places[q].unit.name for q in users if q != users[1])
+                self.versions.problem("kept", users[1], read, others)
+
+    def _caches_state(self, definition: Definition) -> bool:
+        """Whether a function answers from a cache although it reads variables, or the cache itself is looked at."""
+        if not is_cached(definition):
+            return False
+        variables = definition.lazy & self.versions.assigned.keys()
+        looked_at = any(definition.name in names.cache_users(statements(p.unit)) for p in self.places)
+        return looked_at or any(not self.versions.is_definition_everywhere(name) for name in variables)
+
     def _uses(self, place: Place, definition: Definition) -> bool:
         carried = any(d.statement is definition.statement for d, _ in place.carried.values())
         return carried or definition.key in place.summary.needs
@@ -314,9 +358,9 @@ class _Connector:
         )
 
 
-def run_pieces(unit: Unit, lookup: object, methods: frozenset[str]) -> Summary:
+def run_pieces(unit: Unit, lookup: Lookup, notebook: Whole) -> Summary:
     """Interpret a step's pieces in order against what `lookup` tells of the names above."""
-    flow = Flow(lookup, bound(unit), methods)  # type: ignore[arg-type]
+    flow = Flow(lookup, bound(unit), notebook)
     for index, piece in enumerate(unit.pieces):
         flow.piece = index
         soft = list(piece.soft)
@@ -331,3 +375,13 @@ def run_pieces(unit: Unit, lookup: object, methods: frozenset[str]) -> Summary:
         flow.load(name, marker, hard=False)
         flow.change(name, Grade.DEFINITE, marker, "a tag `changes:` says so")
     return flow.summary()
+
+
+def _read_when_used(definition: Definition) -> frozenset[str]:
+    """What a definition's code reads when another definition's statement uses it: a decorator, base or metaclass."""
+    if not isinstance(definition.node, ast.ClassDef):
+        return definition.lazy
+    if any(isinstance(b, ast.Name) and b.id == "type" for b in definition.node.bases):
+        return definition.lazy
+    hook = method(definition.node, "__init_subclass__")
+    return names.free_names(hook) if hook is not None else frozenset()

@@ -124,6 +124,10 @@ SIBLING_VERSION = _warning("KC207", "sibling-version")
 STATE_IN_DEFINITION = _error("KC208", "state-in-definition")
 MOVED_DEFAULT = _error("KC209", "moved-default")
 STAR_IMPORT = _error("KC210", "star-import")
+AMBIGUOUS_DEFINITION = _error("KC211", "ambiguous-definition")
+SCATTERED_STEP = _error("KC212", "scattered-step")
+REDEFINED_SHARED = _error("KC213", "redefined-shared")
+RANDOM_BRANCHES = _warning("KC214", "random-branches")
 
 # KC3xx: code in cells, IPython, packages
 SYNTAX_ERROR = _error("KC301", "syntax-error")

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from kalecompiler import dynamic, library, names
+from kalecompiler import draws, dynamic, library, names
 from kalecompiler.calls import bind_arguments, method
-from kalecompiler.facts import Binding, Definition, Grade, Status
+from kalecompiler.facts import Binding, Definition, Grade, Known, Status
 from kalecompiler.protocols import Protocols
 from kalecompiler.sharing import arguments
 
@@ -148,9 +148,28 @@ class Effects(Protocols):
         for name in (*dynamic.query_names(node), *([fetched] if fetched else [])):
             self.flow.load(name, node, hard=False)
 
+    def _random(self, node: ast.Call, path: str | None) -> None:
+        """A call seeds or draws from a process-wide generator, if the notebook seeds one."""
+        touched = draws.touched(path, node) if path is not None else None
+        if touched is None and isinstance(node.func, ast.Attribute) and not draws.fixed(node):
+            kind, name = self.type_of(node.func.value), node.func.attr
+            if kind == library.ESTIMATOR and name in draws.FITS:
+                touched = draws.GENERATORS["numpy.random"].variable, Grade.POSSIBLE
+            elif kind == library.PANDAS and name == "sample":
+                touched = draws.GENERATORS["numpy.random"].variable, Grade.DEFINITE
+        if touched is None or touched[0] not in self.flow.seeded:
+            return
+        name, grade = touched
+        if grade is None:
+            self.flow.bind(name, Binding(Status.BOUND, self.flow.site(node), Known(type=library.TUPLE)))
+        else:
+            self.flow.load(name, node, hard=False)
+            self.flow.change(name, grade, node, f"`{ast.unparse(node.func)}()` draws from it")
+
     def _call(self, node: ast.Call) -> None:
         path = self.path(node.func)
         self._dynamic(node, path)
+        self._random(node, path)
         if path is not None and path in library.CHANGES:
             self._changes_argument(node, *library.CHANGES[path])
         elif path is not None and self.is_pure(path):
@@ -187,6 +206,8 @@ class Effects(Protocols):
 
     def called(self, function: ast.expr, *, node: ast.AST) -> None:
         """Call a function that the notebook defines, or one of which nothing is known."""
+        if isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name) and function.attr == "register":
+            self.flow.change_definition(function.value.id, node, "`.register` changes what it does")
         target = self.function_of(function)
         call = node if isinstance(node, ast.Call) else None
         if target is not None:
@@ -202,6 +223,7 @@ class Effects(Protocols):
             return
         if isinstance(function, ast.Name):
             self.special(function, ["__call__"])
+            self._perhaps_changed(function, call)  # a closure, a module of torch: it may keep state
         for argument in arguments(call):
             self._callback(argument, arguments(call))
             self._perhaps_changed(argument, call)

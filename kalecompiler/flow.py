@@ -15,16 +15,14 @@ from kalecompiler import library, names, shapes
 from kalecompiler.branches import Branches
 from kalecompiler.effects import Effects
 from kalecompiler.facts import Binding, Definition, Grade, Known, Status, Summary
-from kalecompiler.namespace import Lookup, Scope
+from kalecompiler.namespace import Lookup, Scope, Whole
 
 
 class Flow(Branches):
     """The interpreter of one step, or of one function's body."""
 
-    def __init__(
-        self, lookup: Lookup, later: frozenset[str] = frozenset(), methods: frozenset[str] = frozenset()
-    ) -> None:
-        super().__init__(lookup, later, methods)
+    def __init__(self, lookup: Lookup, later: frozenset[str] = frozenset(), notebook: Whole = Whole()) -> None:
+        super().__init__(lookup, later, notebook)
         self.effects = Effects(self)
 
     def statements(self, body: Iterable[ast.stmt]) -> None:
@@ -166,7 +164,7 @@ class Flow(Branches):
         """Bind a function (or named lambda): what stands around it runs now, its body when it is called."""
         eager = self._eager(names.outer_parts(function))
         for decorator in getattr(function, "decorator_list", []):
-            self.effects.called(decorator, node=decorator)
+            self.effects.called(decorator.func if isinstance(decorator, ast.Call) else decorator, node=decorator)
         if self.scopes:
             self._nested_reads(function)
             self.bind(name, Binding(Status.BOUND, self.site(statement), Known(node=function)))
@@ -203,7 +201,7 @@ class Flow(Branches):
     def _ClassDef(self, node: ast.ClassDef) -> None:
         eager = set(self._eager(names.outer_parts(node)))
         for decorator in node.decorator_list:
-            self.effects.called(decorator, node=decorator)
+            self.effects.called(decorator.func if isinstance(decorator, ast.Call) else decorator, node=decorator)
         inner = names.bound_names(node.body) - names.declared(node.body, ast.Global)
         seen = shapes.eager_reads(node)
         for name in sorted(seen & inner):  # read before the class body binds it: the one outside
@@ -228,7 +226,7 @@ def body_summary(caller: Flow, function: names.Function) -> Summary:
     known = caller.bodies.get(id(function))
     if known is not None:
         return known
-    flow = Flow(caller.known, caller.later, caller.methods)
+    flow = Flow(caller.known, caller.later, caller.notebook)
     flow.active = caller.active | {id(function)}
     flow.bodies = caller.bodies
     flow.piece = caller.piece

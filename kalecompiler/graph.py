@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from kalecompiler.draws import VARIABLES
 from kalecompiler.model import Parameter, Pipeline, Step
 
 
@@ -70,13 +71,13 @@ def _parameter_record(parameter: Parameter) -> dict[str, Any]:
 
 
 def _step_record(step: Step) -> dict[str, Any]:
-    inputs = sorted((artifact.variable, artifact.producer) for artifact in step.inputs)
+    inputs = sorted((a.variable, a.producer) for a in step.inputs if a.variable not in VARIABLES)
     return {
         "name": step.name,
         "after": sorted(step.after),
         "inputs": [{"variable": variable, "producer": producer} for variable, producer in inputs],
         "definitions": sorted(step.definitions),
-        "outputs": sorted(output.variable for output in step.outputs),
+        "outputs": sorted(o.variable for o in step.outputs if o.variable not in VARIABLES),
         "parameters": sorted(step.parameters),
         "packages": sorted(package.requirement for package in step.packages),
         "cells": sorted(step.cells),

@@ -218,6 +218,17 @@ def method_names(statements: Iterable[ast.stmt]) -> frozenset[str]:
     )
 
 
+def cache_users(statements: Iterable[ast.stmt]) -> frozenset[str]:
+    """The functions whose cache the code looks at or clears: `f.cache_info()`."""
+    return frozenset(
+        node.value.id
+        for statement in statements
+        for node in ast.walk(statement)
+        if isinstance(node, ast.Attribute) and node.attr in ("cache_info", "cache_clear", "cache_parameters")
+        if isinstance(node.value, ast.Name)
+    )
+
+
 def mangled(tree: ast.Module) -> ast.Module:
     """The tree with private names of class bodies as Python compiles them: `__x` in class `K` is `_K__x`."""
     for node in ast.walk(tree):

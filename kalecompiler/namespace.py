@@ -12,6 +12,15 @@ Lookup = Callable[[str], Known | None]
 State = dict[str, Binding]
 
 
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """What matters of the whole notebook to each step: the names of its classes' methods, about which a name alone
+    says nothing, and the variables of random states that it seeds."""
+
+    methods: frozenset[str] = frozenset()
+    seeded: frozenset[str] = frozenset()
+
+
 @dataclass
 class Scope:
     """The names local to a function or comprehension, with what each may share state with."""
@@ -33,16 +42,15 @@ class Namespace:
     """The state of one interpretation.
 
     `lookup` tells what stands above the step under a name; `later` has the names that the step binds anywhere, which
-    deferred code (lambdas, callbacks) may still find bound when it runs; `methods` those of the notebook's classes,
-    about which a name alone says nothing.
+    deferred code (lambdas, callbacks) may still find bound when it runs.
     """
 
-    def __init__(
-        self, lookup: Lookup, later: frozenset[str] = frozenset(), methods: frozenset[str] = frozenset()
-    ) -> None:
+    def __init__(self, lookup: Lookup, later: frozenset[str] = frozenset(), notebook: Whole = Whole()) -> None:
         self.lookup = lookup
         self.later = later
-        self.methods = methods
+        self.methods = notebook.methods
+        self.seeded = notebook.seeded
+        self.notebook = notebook
         self.run = Run()
         self.state: State = {}
         self.scopes: list[Scope] = []

@@ -74,12 +74,30 @@ def _state(problem: Problem, known: Iterable[str]) -> Text:
     return rules.STATE_IN_DEFINITION, message, "keep the state in a variable: an instance, a dict or a list"
 
 
+def _kept(problem: Problem, known: Iterable[str]) -> Text:
+    listed = ", ".join(f"`{name}`" for name in problem.others)
+    message = f"`{problem.name}` keeps state that it changes itself, and steps {listed} and `{problem.unit}` use it"
+    return rules.STATE_IN_DEFINITION, message, "keep the state in a variable: an instance, a dict or a list"
+
+
 def _moved(problem: Problem, known: Iterable[str]) -> Text:
     message = (
         f"`{problem.owner}` reads `{problem.name}` where it is defined, and step `{problem.unit}` rebinds it later"
     )
     hint = f"use another name for one of the two values, as step `{problem.others[0]}` defines `{problem.owner}` again"
     return rules.MOVED_DEFAULT, message, hint
+
+
+def _ambiguous(problem: Problem, known: Iterable[str]) -> Text:
+    user = problem.others[0]
+    message = f"step `{user}` needs two different definitions of `{problem.name}`, one of them of step `{problem.unit}`"
+    return rules.AMBIGUOUS_DEFINITION, message, "give one of the two another name"
+
+
+def _random(problem: Problem, known: Iterable[str]) -> Text:
+    other = problem.others[0]
+    message = f"step `{problem.unit}` draws random numbers from the state above step `{other}`, which draws before it"
+    return rules.RANDOM_BRANCHES, message, f"seed a generator of its own in the step, or add the tag `prev:{other}`"
 
 
 _TEXTS: dict[str, Callable[[Problem, Iterable[str]], Text]] = {
@@ -91,5 +109,8 @@ _TEXTS: dict[str, Callable[[Problem, Iterable[str]], Text]] = {
     "deleted": _deleted,
     "sibling": _sibling,
     "state": _state,
+    "kept": _kept,
     "moved": _moved,
+    "ambiguous": _ambiguous,
+    "random": _random,
 }

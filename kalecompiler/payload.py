@@ -18,7 +18,7 @@ EXECUTOR_INPUT = "{{$}}"
 """What KFP's launcher replaces with the JSON of a task's inputs and outputs."""
 
 _YAML_BREAKS_OR_HIDES = r"[^\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd]"
-_REPLACED_BY_OTHERS = re.compile(r"\{\{|\}\}|'''|(?<=pytho)n(?=3)|" + _YAML_BREAKS_OR_HIDES)
+_REPLACED_BY_OTHERS = re.compile(r"\{\{|\}\}|'''|\$(?=[$(])|(?<=pytho)n(?=3)|" + _YAML_BREAKS_OR_HIDES)
 
 
 def parts(step: Step) -> tuple[str, ...]:
@@ -27,11 +27,19 @@ def parts(step: Step) -> tuple[str, ...]:
     return ("display", "shell") if shell else ("display",)
 
 
+def carried(step: Step) -> tuple[str, ...]:
+    """Everything of the runtime that a step carries beyond what every step does: it pays only for what it uses."""
+    from kalecompiler.runtime import extras
+
+    fields = ("outputs", "guards", "packages", "files", "metrics", "parameters")
+    return (*extras({name: getattr(step, name) for name in fields}), *parts(step))
+
+
 def program(wanted: tuple[str, ...]) -> str:
     """The text of the program that runs a step with these parts of the runtime."""
     from kalecompiler.runtime import program as assemble
 
-    return assemble(wanted)
+    return assemble(wanted, ())
 
 
 def text(step: Step, pipeline: Pipeline) -> str:

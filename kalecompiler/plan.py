@@ -11,6 +11,7 @@ from typing import Any
 from kalecompiler import (
     assemble,
     dataflow,
+    draws,
     ipython,
     names,
     naming,
@@ -27,6 +28,7 @@ from kalecompiler.dataflow import Dataflow
 from kalecompiler.diagnostics import Diagnostic, has_errors
 from kalecompiler.limits import check_expressible
 from kalecompiler.model import Annotation, Cell, Location, Notebook, Parameter, Pipeline, Role
+from kalecompiler.namespace import Whole
 from kalecompiler.versions import Unit
 
 
@@ -58,9 +60,11 @@ def plan(path: Path, options: Mapping[str, Any]) -> Planned:
     unresolvable = {rules.UNKNOWN_STEP, rules.PREV_CYCLE, rules.PREV_TO_ITSELF}
     loose = any(d.rule in unresolvable for d in diagnostics)
     reading = Reading(book, config, parts, steps, parameters_, metrics)
-    shared = preamble.build(reading.shared_statements(), {p.name: p.type for p in parameters_})
+    live = [part.tree for part in parts]
+    whole = Whole(names.method_names(s for tree in live for s in tree.body), draws.seeded(live))
+    shared = preamble.build(reading.shared_statements(), {p.name: p.type for p in parameters_}, whole)
     units = _units(reading, loose)
-    flow = dataflow.connect(units, shared, frozenset(p.name for p in parameters_))
+    flow = dataflow.connect(units, shared, frozenset(p.name for p in parameters_), whole)
     diagnostics += _shared_findings(reading, shared) + _rebound(reading, shared)
     diagnostics += _name_findings(reading, flow, shared, diagnostics)
     draft, package_findings = assemble.pipeline(reading, shared, flow, tags.step_settings(annotations, config))

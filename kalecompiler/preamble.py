@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from kalecompiler import library, names
 from kalecompiler.facts import Binding, Definition, Known, Read, Status, Summary
 from kalecompiler.flow import Flow
+from kalecompiler.namespace import Whole
 from kalecompiler.shapes import is_definitional
 from kalecompiler.sharing import BUILTIN_NAMES
 
@@ -35,7 +36,6 @@ class Preamble:
 
     items: tuple[Item, ...]
     binds: Mapping[str, Binding]
-    methods: frozenset[str]
     star: bool
     parameter_types: Mapping[str, str]
 
@@ -84,16 +84,15 @@ class Preamble:
         ]
 
 
-def build(pieces: Sequence[Sequence[ast.stmt]], parameter_types: Mapping[str, str]) -> Preamble:
+def build(pieces: Sequence[Sequence[ast.stmt]], parameter_types: Mapping[str, str], notebook: Whole) -> Preamble:
     """Analyse the shared cells, imports cells first; each piece is a cell's statements."""
     statements = [s for p in pieces for s in p]
-    methods = names.method_names(statements)
     later = names.bound_names(statements)
     state: dict[str, Binding] = {}
     items: list[Item] = []
     for index, piece in enumerate(pieces):
         for statement in piece:
-            flow = Flow(lambda name: _known(state, name, parameter_types), later, methods)
+            flow = Flow(lambda name: _known(state, name, parameter_types), later, notebook)
             flow.piece = index
             flow.statement(statement)
             summary = flow.summary()
@@ -103,7 +102,7 @@ def build(pieces: Sequence[Sequence[ast.stmt]], parameter_types: Mapping[str, st
                     state[name] = _tainted(state[name], taint)
             items.append(Item(statement, index, summary, _runs_everywhere(statement, flow)))
     star = any(isinstance(n, ast.ImportFrom) and n.names[0].name == "*" for s in statements for n in ast.walk(s))
-    return Preamble(tuple(items), state, methods, star, parameter_types)
+    return Preamble(tuple(items), state, star, parameter_types)
 
 
 def _known(state: Mapping[str, Binding], name: str, parameter_types: Mapping[str, str]) -> Known | None:

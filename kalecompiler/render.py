@@ -115,7 +115,7 @@ def _component(step: Step, pipeline: Pipeline, schemas: _Schemas, names: _Names)
         function=names.functions[step.name],
         arguments=tuple(_component_arguments(step, pipeline, schemas)),
         image=step.settings.image or limits.DEFAULT_IMAGE,
-        program=_program_name(payload.parts(step)),
+        program=_program_name(payload.carried(step)),
         step=payload.text(step, pipeline),
     )
 
@@ -205,7 +205,7 @@ def _ordered(steps: tuple[Step, ...]) -> list[Step]:
 
 def _part_sets(pipeline: Pipeline) -> list[tuple[str, ...]]:
     """The sets of runtime parts that steps of the pipeline need, each once."""
-    return sorted({payload.parts(step) for step in pipeline.steps})
+    return sorted({payload.carried(step) for step in pipeline.steps})
 
 
 def _program_name(parts: Iterable[str]) -> str:

@@ -59,7 +59,7 @@ def _container(step: Step, pipeline: Pipeline) -> dict[str, Any]:
     """The container of the step as the package has it."""
     return {
         "args": [payload.text(step, pipeline), payload.EXECUTOR_INPUT],
-        "command": ["python3", "-u", "-c", payload.program(payload.parts(step))],
+        "command": ["python3", "-u", "-c", payload.program(payload.carried(step))],
         "image": step.settings.image or limits.DEFAULT_IMAGE,
     }
 

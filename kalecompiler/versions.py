@@ -6,10 +6,11 @@ Sets of steps are bit masks of their positions in a topological order; `Versions
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from kalecompiler import names
+from kalecompiler.draws import VARIABLES
 from kalecompiler.facts import Definition, Grade, Known, Read, Site, Status, Summary
 from kalecompiler.preamble import Preamble
 
@@ -59,6 +60,7 @@ class Place:
     parameters: set[str] = field(default_factory=set)
     outputs: set[str] = field(default_factory=set)
     guards: set[str] = field(default_factory=set)
+    followed: set[tuple[str, int]] = field(default_factory=set)
 
 
 class Versions:
@@ -159,10 +161,16 @@ class Versions:
         known = self.preamble.known(name)
         return text is not None and known is not None and text == _text(known)
 
+    def is_definition_everywhere(self, name: str) -> bool:
+        """Whether every step that binds a name binds it to a function, class or module."""
+        return all(self.is_definition(q, name) for q in bits(self.assigned.get(name, 0)))
+
     def _conflict(self, position: int, read: Read, chosen: int, rest: int) -> None:
         """Two ancestors bind or change a name, neither above the other; equal definitions do not conflict."""
         text = self._definition_text(chosen, read.name)
         others = [q for q in bits(rest) if text is None or self._definition_text(q, read.name) != text]
+        if read.name in VARIABLES:
+            return
         if others:
             involved = tuple(sorted(self.places[q].unit.name for q in [chosen, *others]))
             self.problem("conflict", position, read, involved)
@@ -178,7 +186,9 @@ class Versions:
         text = self._definition_text(provider, read.name) if provider >= 0 else None
         for q in bits(self.assigned.get(read.name, 0) & ~place.above):
             other = self.places[q]
-            if after < other.number < place.number and (text is None or self._definition_text(q, read.name) != text):
+            if read.name in VARIABLES and after < other.number < place.number:
+                self.problem("random", position, read, (other.unit.name,))
+            elif after < other.number < place.number and (text is None or self._definition_text(q, read.name) != text):
                 self.problem("sibling", position, read, (other.unit.name,))
 
     def missing(self, position: int, read: Read) -> None:
@@ -214,10 +224,6 @@ def statements(unit: Unit) -> Iterator[ast.stmt]:
 
 def bound(unit: Unit) -> frozenset[str]:
     return names.bound_names(statements(unit))
-
-
-def method_names(units: Iterable[Unit]) -> frozenset[str]:
-    return names.method_names(s for u in units for s in statements(u))
 
 
 def _with_taint(known: Known, taint: frozenset[Definition]) -> Known:

@@ -23,6 +23,7 @@ from typing import Any
 from equality import difference
 
 from kalecompiler import payload
+from kalecompiler.draws import VARIABLES
 from kalecompiler.diagnostics import NotebookError
 from kalecompiler.model import Pipeline, Step
 from kalecompiler.plan import Planned, plan
@@ -176,7 +177,7 @@ def _live_cells(planned: Planned) -> list[tuple[int, str]]:
 
 def _differences(step: Step, namespace: Mapping[str, Any], work: Path) -> list[str]:
     found = []
-    for output in step.outputs:
+    for output in (o for o in step.outputs if o.variable not in VARIABLES):
         path = work / step.name / output.port
         if not path.exists():
             continue
@@ -206,4 +207,9 @@ def _log(path: Path) -> str:
 
 def _plain(text: str) -> str:
     """Printed text without what differs from process to process: addresses and the order of stderr."""
-    return re.sub(r"0x[0-9a-f]+", "0x", text).strip()
+    lines = [
+        line
+        for line in text.splitlines()
+        if not re.search(r"Warning\b|^kalec: warning|^  \S.*inplace=|^See https", line)
+    ]
+    return re.sub(r"0x[0-9a-f]+", "0x", "\n".join(lines)).strip()

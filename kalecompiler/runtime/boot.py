@@ -26,7 +26,7 @@ class Carried:
         self.sources = {PACKAGE: b""}
         known = b""
         for part in parts:
-            data = base64.b85decode(part.translate({44: 36, 46: 123, 47: 125}))
+            data = base64.b85decode(part.translate({44: 36, 46: 123, 47: 125, 58: 60, 91: 62, 93: 38}))
             text = zlib.decompressobj(zdict=known).decompress(data)
             known = known or text  # each part is compressed as if it followed the first
             for module in text.split(b"\0")[1:]:

@@ -16,7 +16,7 @@ EXTRAS = {
     "packages": "install",
     "files": "install",
 }
-DECODE = '__import__("zlib").decompress(__import__("base64").b85decode("{}".translate({{44:36,46:123,47:125}})))'
+DECODE = '__import__("zlib").decompress(__import__("base64").b85decode("{}".translate({{44:36,46:123,47:125,58:60,91:62,93:38}})))'
 
 
 def extras(step: Mapping[str, Any]) -> tuple[str, ...]:

@@ -25,8 +25,8 @@ PARTS: dict[str, tuple[str, ...]] = {
     "shell": ("shell",),
 }
 HEADER = '"""Made by `python -m kalecompiler.runtime.pack`; not to be edited."""\n\n# fmt: off\n'
-SAFE = str.maketrans("${}", ",./")
-UNSAFE = str.maketrans(",./", "${}")
+SAFE = str.maketrans("${}<>&", ",./:[]")
+UNSAFE = str.maketrans(",./:[]", "${}<>&")
 
 
 def main() -> None:

@@ -141,6 +141,8 @@ def reduce(value: Any) -> Any:
         if sys.modules.get(value.__name__) is not value:
             raise pickle.PicklingError(f"module {value.__name__!r} cannot be imported by its name")
         return importlib.import_module, (value.__name__,)
+    if type(value) is object:
+        raise pickle.PicklingError("a bare object() is only equal to itself, and would be another one in the next step")
     return NotImplemented
 
 
