@@ -34,7 +34,7 @@ def parse_arguments(specs: Sequence[str], file: Path | None, parameters: Sequenc
     for spec in specs:
         name, equals, text = spec.partition("=")
         if not equals:
-            raise UsageError(f"-p {spec} has no value: write -p {spec}=VALUE")
+            raise UsageError(f"`-p {spec}` has no value: write `-p {spec}=VALUE`")
         given[name] = _checked(_lookup(name.strip(), known), text, _from_text)
     return {name.strip(): value for name, value in given.items() if value is not None}
 
@@ -42,10 +42,11 @@ def parse_arguments(specs: Sequence[str], file: Path | None, parameters: Sequenc
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:
     """The error for a name that is not among those known, with the one that was probably meant."""
     names = sorted(known)
+    listed = ", ".join(f"`{known_name}`" for known_name in names)
     if meant := closest(name, names):
-        return UsageError(f"there is no {kind} {name!r}: did you mean {meant!r}?")
+        return UsageError(f"there is no {kind} `{name}`: did you mean `{meant}`?")
     return UsageError(
-        f"there is no {kind} {name!r}: " + (f"there are {', '.join(names)}" if names else "there is none")
+        f"there is no {kind} `{name}`: " + (f"there are {listed}" if names else "there is none")
     )
 
 
@@ -60,12 +61,12 @@ def _checked(parameter: Parameter, value: Any, convert: Callable[[Parameter, Any
         return convert(parameter, value)
     except (ValueError, RecursionError) as error:
         shown = value if isinstance(value, str) else repr(value)
-        shown = shown if len(shown) <= 60 else shown[:60] + "..."
+        shown = (shown if len(shown) <= 60 else shown[:60] + "...").encode("utf-8", "backslashreplace").decode()
         wanted = _NOUNS.get(parameter.type, "a mapping")
         why = f": {error}" if isinstance(error, _NotCarriedError) else ""
         raise UsageError(
-            f"the parameter {parameter.name} is {wanted} ({parameter.type}), which {shown!r} is not{why}; "
-            f"write for example {parameter.name}={_EXAMPLES[parameter.type]}"
+            f"the parameter `{parameter.name}` is {wanted} ({parameter.type}), which `{shown}` is not{why}; "
+            f"write for example `{parameter.name}={_EXAMPLES[parameter.type]}`"
         ) from None
 
 

@@ -64,6 +64,11 @@ class Reading:
         """The imports cells, then the functions cells: they run first, in this order."""
         return [p for role in (Role.IMPORTS, Role.FUNCTIONS) for p in self.parts if p.annotation.role is role]
 
+    @property
+    def parameter_names(self) -> frozenset[str]:
+        """The names that parameter cells bind, those included whose default was refused."""
+        return self.bound([p for p in self.parts if p.annotation.role is Role.PARAMETERS])
+
     def shared_statements(self) -> list[list[ast.stmt]]:
         return [p.tree.body for p in self.shared]
 
@@ -73,6 +78,8 @@ class Reading:
 
     def shown_metrics(self) -> dict[str, list[results.Result]]:
         """The metrics of each step that shows any."""
+        if not self.metrics:
+            return {}
         order = list(self.steps)
         binds = [self.bound(parts) for parts in self.steps.values()]
         reads = [_mentioned(parts) for parts in self.steps.values()]
@@ -109,10 +116,18 @@ def pipeline(
     reading: Reading, shared: Preamble, flow: Dataflow, settings: Mapping[str, StepSettings]
 ) -> tuple[Pipeline, list[Diagnostic]]:
     """The pipeline, and what its packages gave cause to say."""
-    connected = {c.name: c for c in flow.steps}
+    consumers: dict[tuple[str, str], list[str]] = {}
+    for c in flow.steps:
+        for link in c.inputs:
+            consumers.setdefault((link.variable, link.producer), []).append(c.name)
     shown = reading.shown_metrics()
     order = {p.name: i for i, p in enumerate(reading.parameters)}
-    code = {c.name: tuple(_code(reading, shared, c, shown.get(c.name, ()))) for c in flow.steps}
+    texts = {
+        (step, i): (p.translation.source, reading.book.at(p.annotation.cell))
+        for step, parts in reading.steps.items()
+        for i, p in enumerate(parts)
+    }
+    code = {c.name: tuple(_code(reading, shared, c, shown.get(c.name, ()), texts)) for c in flow.steps}
     wanted = requirements.of_steps(reading, flow, code)
     sources = {c.name: _ports(c) for c in flow.steps}
     steps = []
@@ -135,8 +150,10 @@ def pipeline(
                     )
                     for k in c.inputs
                 ),
-                outputs=tuple(_output(reading, connected, c, v, port) for v, port in outputs.items()),
-                parameters=tuple(sorted(c.parameters, key=order.__getitem__)),
+                outputs=tuple(
+                    _output(reading, c, v, port, consumers.get((v, c.name), ())) for v, port in outputs.items()
+                ),
+                parameters=tuple(sorted(c.parameters & order.keys(), key=order.__getitem__)),
                 definitions=tuple(sorted({d.definition.name for d in c.carried})),
                 code=code[c.name],
                 metrics=tuple(Metric(m.name, m.name) for m in metrics),
@@ -170,34 +187,28 @@ def _ports(c: Connected) -> tuple[dict[tuple[str, str], str], dict[str, str]]:
     return dict(zip(keys, into, strict=True)), dict(zip(c.outputs, out, strict=True))
 
 
-def _output(reading: Reading, connected: Mapping[str, Connected], c: Connected, variable: str, port: str) -> Output:
+def _output(reading: Reading, c: Connected, variable: str, port: str, consumers: Sequence[str]) -> Output:
     binding, change = c.summary.binds.get(variable), c.summary.changes.get(variable)
     certain = binding is not None and binding.status is Status.BOUND
     schema = _SCHEMAS.get(binding.known.type or "", "system.Artifact") if binding and certain else "system.Artifact"
     site = binding.site if binding is not None else change.site if change is not None else None
-    consumers = sorted(
-        n for n, o in connected.items() for k in o.inputs if (k.variable, k.producer) == (variable, c.name)
-    )
     return Output(
         variable=variable,
         port=port,
         schema=schema,
         may_be_absent=variable in c.absent,
-        consumers=tuple(dict.fromkeys(consumers)),
+        consumers=tuple(sorted(set(consumers))),
         origin=reading.locate(c.name, site) if site is not None else None,
     )
 
 
-def _code(reading: Reading, shared: Preamble, c: Connected, metrics: Sequence[results.Result]) -> Iterator[Code]:
+def _code(
+    reading: Reading, shared: Preamble, c: Connected, metrics: Sequence[results.Result], texts: pieces.Texts
+) -> Iterator[Code]:
     """All code of a step, in the order in which it runs."""
     book = reading.book
     yield from _shared_code(reading, [shared.items[i] for i in c.preamble])
-    sources = {
-        (step, i): (p.translation.source, book.at(p.annotation.cell))
-        for step, parts in reading.steps.items()
-        for i, p in enumerate(parts)
-    }
-    yield from pieces.carried_code(book.name, c.carried, sources)
+    yield from pieces.carried_code(book.name, c.carried, texts)
     for variable in dict.fromkeys(k.variable for k in c.inputs if k.variable in VARIABLES):
         yield Code(f"{book.name} {variable}", CodeKind.CELL, VARIABLES[variable].restore)
     for number, part in enumerate(reading.steps[c.name], 1):

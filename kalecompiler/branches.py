@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kalecompiler import names, shapes
-from kalecompiler.facts import Binding, Definition, Known, Roots, Status
+from kalecompiler.facts import Binding, Bond, Definition, Known, Roots, Status
 from kalecompiler.namespace import Lookup, Namespace, State, Whole
 
 if TYPE_CHECKING:
@@ -213,8 +213,8 @@ def _agreed(known: Sequence[Known]) -> Known:
     first = known[0]
     roots: Roots = {}
     for k in known:
-        for root, strong in k.roots.items():
-            roots[root] = strong or roots.get(root, False)
+        for root, bond in k.roots.items():
+            roots[root] = max(bond, roots.get(root, Bond.PERHAPS))
     return Known(
         definition=first.definition if all(k.definition is first.definition for k in known) else None,
         type=first.type if all(k.type == first.type for k in known) else None,

@@ -41,3 +41,20 @@ def bind_arguments(
         if reached is not None:
             given.setdefault(reached, []).append(keyword.value)
     return given
+
+
+def returned_parameters(function: names.Function) -> frozenset[str]:
+    """The parameters that a function may return as they are."""
+    known = frozenset(names.parameters(function))
+    if isinstance(function, ast.Lambda):
+        values: list[ast.expr | None] = [function.body]
+    else:
+        values = [n.value for n in ast.walk(function) if isinstance(n, ast.Return)]
+    return frozenset(v.id for v in values if isinstance(v, ast.Name)) & known
+
+
+def stored_parameters(init: names.Function) -> frozenset[str]:
+    """The parameters that a constructor keeps in an attribute as they are."""
+    known = frozenset(names.parameters(init))
+    stores = (n for n in ast.walk(init) if isinstance(n, ast.Assign | ast.AnnAssign))
+    return frozenset(n.value.id for n in stores if isinstance(n.value, ast.Name)) & known

@@ -90,7 +90,7 @@ def _measured(name: str, does: Does, argument: str, body: str) -> CellMagic:
         outcome = timed(f"%%{name}", does, f"{first}\n{body}")
         return CellMagic(outcome if outcome.problems else Outcome(first), body_runs=True)
     if first:
-        return CellMagic(refused(UNSUPPORTED_MAGIC, f"'%%{name}' takes no code on its own line", "put it below"))
+        return CellMagic(refused(UNSUPPORTED_MAGIC, f"`%%{name}` takes no code on its own line", "put it below"))
     return CellMagic(Outcome(""), body_runs=True)
 
 
@@ -101,7 +101,7 @@ def _capture(argument: str) -> CellMagic:
     if not names:
         return CellMagic(Outcome(""), body_runs=True)
     if len(names) > 1 or not names[0].isidentifier():
-        return CellMagic(refused(UNSUPPORTED_MAGIC, "'%%capture' takes one name", "write `%%capture output`"))
+        return CellMagic(refused(UNSUPPORTED_MAGIC, "`%%capture` takes one name", "write `%%capture output`"))
     flags = " ".join(word for word in words if word.startswith("-"))
     return CellMagic(Outcome(f"with get_ipython().capture({flags!r}) as {names[0]}:"), body_runs=True, indented=True)
 
@@ -111,7 +111,7 @@ def _written(argument: str, body: str, literal: str) -> Outcome:
     words = options_of(argument) or []
     paths = [word for word in words if word not in ("-a", "--append")]
     if len(paths) != 1:
-        return refused(UNSUPPORTED_MAGIC, "'%%writefile' takes one path", "write `%%writefile path`")
+        return refused(UNSUPPORTED_MAGIC, "`%%writefile` takes one path", "write `%%writefile path`")
     code = f"get_ipython().run_cell_magic('writefile', {argument!r}, {literal})"
     fixed = len(words) == 1 and not names_in(paths[0]) and "~" not in paths[0]
     text = body if body.endswith("\n") or not body else f"{body}\n"
@@ -122,17 +122,17 @@ def _script(name: str, argument: str, literal: str) -> Outcome:
     """`%%bash` and its kind: the body is the program's standard input; `--out NAME` binds what it prints."""
     words = options_of(argument)
     if words is None:
-        return refused(UNSUPPORTED_MAGIC, f"'%%{name}' has unbalanced quotes on its line", "close them")
+        return refused(UNSUPPORTED_MAGIC, f"`%%{name}` has unbalanced quotes on its line", "close them")
     refused_options = [w for w in words if w.split("=")[0] in ("--bg", "--err", "--proc", "--no-raise")]
     if refused_options:
         cure = "run it in the foreground, with `2>&1` to join its errors to `--out`"
-        return refused(UNSUPPORTED_MAGIC, f"'%%{name} {refused_options[0]}' does not work in a step", cure)
+        return refused(UNSUPPORTED_MAGIC, f"`%%{name} {refused_options[0]}` does not work in a step", cure)
     out = _OUT.search(argument)
     if out is None:
         call = f"get_ipython().run_cell_magic({name!r}, {argument!r}, {literal})"
         return Outcome(call, soft=names_in(argument))
     if not out[1].isidentifier():
-        return refused(UNSUPPORTED_MAGIC, f"{out[1]!r} after `--out` is no name", "write `--out name`")
+        return refused(UNSUPPORTED_MAGIC, f"`{out[1]}` after `--out` is no name", "write `--out name`")
     rest = argument.replace(out[0], " ").strip()
     program = rest if name == "script" else f"{name} {rest}".strip()
     return Outcome(f"{out[1]} = get_ipython().script_output({program!r}, {literal})", soft=names_in(program))

@@ -32,7 +32,7 @@ class Commands(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
         if self.get_command(ctx, name) is None and not name.startswith("-"):
-            raise click.UsageError(": ".join(filter(None, [f"there is no command {name!r}", self._hint(name)])), ctx)
+            raise click.UsageError(": ".join(filter(None, [f"there is no command `{name}`", self._hint(name)])), ctx)
         return super().resolve_command(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -40,7 +40,7 @@ class Commands(click.Group):
 
     def _hint(self, name: str) -> str | None:
         if name.endswith(".ipynb"):
-            return f"say what to do with the notebook, as in kalec check {name}"
+            return f"say what to do with the notebook, as in `kalec check {name}`"
         return did_you_mean(name, self.commands)
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -254,7 +254,7 @@ def completion(ctx: click.Context, shell: str) -> int:
     variable = f"_{program.replace('-', '_').replace('.', '_')}_COMPLETE".upper()
     completer = get_completion_class(shell)
     if completer is None:
-        raise UsageError(f"click does not know the shell {shell!r}")
+        raise UsageError(f"click does not know the shell `{shell}`")
     click.echo(completer(kalec, {}, program, variable).source())
     return 0
 

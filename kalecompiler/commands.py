@@ -163,7 +163,7 @@ def rule(code: str | None) -> str:
     known = code.upper()
     if known not in RULES:
         hint = did_you_mean(known, RULES) or "`kalec rule` lists them"
-        raise UsageError(f"there is no rule {code!r}: {hint}")
+        raise UsageError(f"there is no rule `{code}`: {hint}")
     return catalogue.page(known)
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
+import os
 import re
+import sys
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -60,6 +63,7 @@ def compile_package(pipeline: Pipeline, *, limit: bool = True) -> Compiled:
 def execute(module: str) -> tuple[dict[str, Any], dict[str, Any] | None]:
     """The pipeline's and (where there is one) the platform's document of a rendered module."""
     with _silence():
+        _import_kfp()
         from google.protobuf import json_format
 
         namespace: dict[str, Any] = {"__name__": "kalecompiler_rendered_pipeline"}
@@ -79,6 +83,21 @@ def dump(name: str, spec: dict[str, Any], platform: dict[str, Any] | None) -> st
     documents = [spec] if platform is None else [spec, platform]
     body = yaml.dump_all(documents, Dumper=_dumper(), sort_keys=True, allow_unicode=True, width=2**31 - 1)
     return f"# Kubeflow pipeline {name}, compiled by kalecompiler {VERSION} from a notebook.\n{body}"
+
+
+def _import_kfp() -> None:
+    """Import kfp by its own switch for a short start: its client is left out until somebody imports `kfp.client`.
+
+    That client brings all of Kubernetes' API and takes four times as long as what compiles.
+    """
+    switch = "_KFP_RUNTIME"
+    if "kfp" in sys.modules or switch in os.environ:
+        return
+    os.environ[switch] = "true"
+    try:
+        importlib.import_module("kfp")
+    finally:
+        del os.environ[switch]
 
 
 @contextlib.contextmanager

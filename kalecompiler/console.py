@@ -30,8 +30,11 @@ def findings(diagnostics: Sequence[Diagnostic], format_: str = "text", *, err: b
 
 
 def error(message: str) -> None:
-    """Print what stopped a command."""
-    click.echo(click.style("error", fg="red", bold=True) + f": {message}", err=True, color=colored(sys.stderr))
+    """Print what stopped a command, on one line."""
+    from kalecompiler.report import printable
+
+    word = click.style("error", fg="red", bold=True)
+    click.echo(f"{word}: {printable(message)}", err=True, color=colored(sys.stderr))
 
 
 def note(message: str) -> None:

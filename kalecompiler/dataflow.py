@@ -10,8 +10,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from kalecompiler import names
+from kalecompiler.aliases import lost_bonds
 from kalecompiler.calls import method
 from kalecompiler.draws import VARIABLES
 from kalecompiler.facts import Definition, Grade, Read, Site, Status, Summary
@@ -114,6 +116,7 @@ class _Connector:
             self._supply(position)
         self._satisfy_demands()
         self._check_state()
+        self.versions.problems += lost_bonds(self.places)
         ordered = sorted(self.places, key=lambda p: p.number)
         return Dataflow(tuple(self._connected(p) for p in ordered), tuple(self.versions.problems))
 
@@ -127,7 +130,8 @@ class _Connector:
         for earlier in declared:
             place.above |= self.places[earlier].above | (1 << earlier)
         visible = place.above if unit.previous is not None else (1 << position) - 1
-        place.summary = run_pieces(unit, lambda name: self.versions.known(name, visible, place), self.notebook)
+        lookup = cache(lambda name: self.versions.known(name, visible, place))
+        place.summary = run_pieces(unit, lookup, self.notebook)
         if unit.previous is None:
             for read in place.summary.reads.values():
                 writers = self.versions.assigned.get(read.name, 0) & visible
@@ -184,11 +188,12 @@ class _Connector:
         """Steps before this one in the notebook that may change what it reads, and whose version it does not get."""
         place = self.places[position]
         since = self.places[provider].number if provider >= 0 else -1
-        for q in bits(self.versions.perhaps.get(name, 0)) if name not in VARIABLES else ():
-            other = self.places[q]
-            stands_on = q == provider or (provider >= 0 and self.places[provider].above >> q & 1)
-            if since < other.number < place.number and not stands_on:
-                other.guards.add(name)
+        if name in VARIABLES:
+            return
+        stood_on = self.places[provider].above | (1 << provider) if provider >= 0 else 0
+        for q in bits(self.versions.perhaps.get(name, 0) & ~stood_on):
+            if since < self.places[q].number < place.number:
+                self.places[q].guards.add(name)
 
     def _carry(self, position: int, definition: Definition) -> None:
         """Give a step a definition's source, and what that reads where it stands."""

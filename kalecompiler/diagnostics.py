@@ -128,6 +128,10 @@ AMBIGUOUS_DEFINITION = _error("KC211", "ambiguous-definition")
 SCATTERED_STEP = _error("KC212", "scattered-step")
 REDEFINED_SHARED = _error("KC213", "redefined-shared")
 RANDOM_BRANCHES = _warning("KC214", "random-branches")
+PROCESS_STATE = _warning("KC215", "process-state")
+FILE_CHANNEL = _warning("KC216", "file-channel")
+DYNAMIC_NAMES = _warning("KC217", "dynamic-names")
+SHARED_OBJECT = _warning("KC218", "shared-object")
 
 # KC3xx: code in cells, IPython, packages
 SYNTAX_ERROR = _error("KC301", "syntax-error")

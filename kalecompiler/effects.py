@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from kalecompiler import draws, dynamic, library, names
 from kalecompiler.calls import bind_arguments, method
-from kalecompiler.facts import Binding, Definition, Grade, Known, Status
+from kalecompiler.facts import Binding, Bond, Definition, Grade, Known, Status
 from kalecompiler.protocols import Protocols
 from kalecompiler.sharing import arguments
 
@@ -114,8 +114,8 @@ class Effects(Protocols):
         taint: frozenset[Definition] = frozenset(),
     ) -> None:
         """The object that an expression gives changes in place, and so does whatever shares state with it."""
-        for root, strong in self.roots(expr).items():
-            self.flow.change(root, grade if strong else Grade.POSSIBLE, node, reason)
+        for root, bond in self.roots(expr).items():
+            self.flow.change(root, grade if bond is Bond.SAME else Grade.POSSIBLE, node, reason)
             self.hold(root, taint)
 
     def hold(self, name: str, taint: frozenset[Definition]) -> None:

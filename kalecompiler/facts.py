@@ -9,8 +9,17 @@ from dataclasses import dataclass, field
 
 from kalecompiler import names
 
-#: Names whose objects a value may share, and whether it is one of those objects (True) or only reachable from it.
-Roots = dict[str, bool]
+
+class Bond(enum.IntEnum):
+    """How a value hangs together with the object of a name."""
+
+    PERHAPS = 0  # a call that got it may have kept or returned it
+    PART = 1  # it is a part, a view, or a container of it
+    SAME = 2
+
+
+#: Names whose objects a value may share, and how.
+Roots = dict[str, Bond]
 
 
 class Grade(enum.IntEnum):
@@ -90,7 +99,7 @@ class Known:
     type: str | None = None
     path: str | None = None
     taint: frozenset[Definition] = frozenset()
-    roots: Mapping[str, bool] = field(default_factory=dict)
+    roots: Mapping[str, Bond] = field(default_factory=dict)
     node: ast.AST | None = None
 
     def own(self) -> frozenset[Definition]:

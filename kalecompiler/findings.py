@@ -49,5 +49,5 @@ def refused(rule: Rule, message: str, hint: str | None = None) -> Outcome:
 
 
 def in_words(names: Iterable[str]) -> str:
-    """Names for a message, sorted and quoted: `'a', 'b'`."""
-    return ", ".join(f"'{name}'" for name in sorted(set(names)))
+    """Names for a message, sorted, in backticks, with commas between."""
+    return ", ".join(f"`{name}`" for name in sorted(set(names)))

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from kalecompiler import library, names, shapes
 from kalecompiler.branches import Branches
 from kalecompiler.effects import Effects
-from kalecompiler.facts import Binding, Definition, Grade, Known, Status, Summary
+from kalecompiler.facts import Binding, Bond, Definition, Grade, Known, Status, Summary
 from kalecompiler.namespace import Lookup, Scope, Whole
 
 
@@ -51,8 +51,11 @@ class Flow(Branches):
         if self._definition_by_assignment(node):
             return
         self.effects.visit(node.value)
+        value: ast.expr = node.value
         for target in node.targets:
-            self.assign(target, node.value)
+            self.assign(target, value)
+            if isinstance(target, ast.Name):  # `a = b = []`: the next name is another one for this object
+                value = ast.copy_location(ast.Name(target.id, ast.Load()), target)
 
     def _definition_by_assignment(self, node: ast.Assign) -> bool:
         """`name = lambda ...` and `Point = namedtuple(...)` at the top level are definitions like `def` and `class`."""
@@ -86,9 +89,11 @@ class Flow(Branches):
             kind = self.effects.type_of(node.target)
             if kind != "scalar" and kind != "tuple":
                 grade = Grade.DEFINITE if kind is not None else Grade.POSSIBLE
-                for root, strong in roots.items():
+                for root, bond in roots.items():
                     if root != name:
-                        self.change(root, grade if strong else Grade.POSSIBLE, node, f"`{name}` is changed in place")
+                        self.change(
+                            root, grade if bond is Bond.SAME else Grade.POSSIBLE, node, f"`{name}` is changed in place"
+                        )
             before = self.known(name)
             taint = self.effects.taint(node.value) | (before.taint if before is not None else frozenset())
             self.bind(name, Binding(Status.BOUND, self.site(node), Known(type=kind, taint=taint, roots=roots)))
@@ -232,7 +237,7 @@ def body_summary(caller: Flow, function: names.Function) -> Summary:
     flow.piece = caller.piece
     own = {name: Binding(Status.BOUND, flow.site(function)) for name in names.local_names(function)}
     for name in names.parameters(function):
-        own[name] = Binding(Status.BOUND, flow.site(function), Known(roots={f"<{name}>": True}))
+        own[name] = Binding(Status.BOUND, flow.site(function), Known(roots={f"<{name}>": Bond.SAME}))
     flow.scopes.append(Scope(own))
     flow.statements(names.body_of(function))
     caller.bodies[id(function)] = summary = flow.summary()

@@ -182,4 +182,4 @@ def _invalid(text: str) -> Problem:
         hint = "write the requirement out: what is installed must be known when the notebook is compiled"
     elif text.startswith((".", "/", "~")) or "/" in text:
         hint = "a step cannot see that path: import modules beside the notebook without installing them"
-    return problem(INVALID_REQUIREMENT, f"{text!r} is not a requirement that a step can install", hint)
+    return problem(INVALID_REQUIREMENT, f"`{text}` is not a requirement that a step can install", hint)

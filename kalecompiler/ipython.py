@@ -177,7 +177,7 @@ def _called_cell_magic(name: str, argument: str, body: str) -> Outcome:
     magic = cell_magic(name, argument, body, repr(body))
     if magic.body_runs:
         hint = f"write a cell that starts with `%%{name}`"
-        return refused(UNSUPPORTED_MAGIC, f"'%%{name}' with code in a string hides the code's names", hint)
+        return refused(UNSUPPORTED_MAGIC, f"`%%{name}` with code in a string hides the code's names", hint)
     return magic.outcome
 
 

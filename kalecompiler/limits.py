@@ -55,7 +55,7 @@ def _parameter_findings(parameter: Parameter, location: Location) -> Iterator[Di
     if not _PARAMETER_NAME.fullmatch(name) or name in _KFP_RESERVED:
         yield Diagnostic(
             PARAMETER_NAME,
-            f"KFP cannot have a parameter named {name!r}",
+            f"KFP cannot have a parameter named `{name}`",
             location,
             "a parameter's name starts with a letter, has ASCII letters, digits and underscores, "
             "and is neither Output nor self",
@@ -64,7 +64,7 @@ def _parameter_findings(parameter: Parameter, location: Location) -> Iterator[Di
     if reason:
         yield Diagnostic(
             DEFAULT_NOT_CARRIED,
-            f"the default of parameter {name!r} holds {reason}, which KFP cannot carry",
+            f"the default of parameter `{name}` holds {reason}, which KFP cannot carry",
             location,
             "compute the value in a step, or pass it as text",
         )
@@ -97,11 +97,11 @@ def _step_findings(step: Step, location: Location) -> Iterator[Diagnostic]:
     yield from _text_findings("the step's name", step.name, location)
     for kind, pairs in (("label", settings.labels), ("annotation", settings.annotations)):
         for key, value in pairs:
-            yield from _text_findings(f"{kind} {key!r} of step {step.name!r}", key + value, location)
+            yield from _text_findings(f"{kind} `{key}` of step `{step.name}`", key + value, location)
     if settings.image is not None and (not _IMAGE.fullmatch(settings.image) or "{{" in settings.image):
         yield Diagnostic(
             TEXT_NOT_CARRIED,
-            f"step {step.name!r} has no usable image: {settings.image!r}",
+            f"step `{step.name}` has no usable image: `{settings.image}`",
             location,
             "an image is written like registry.example.org/team/image:tag",
         )
@@ -121,7 +121,7 @@ def _resource_findings(step: Step, location: Location) -> Iterator[Diagnostic]:
     for reason in reasons:
         yield Diagnostic(
             RESOURCE_NOT_CARRIED,
-            f"KFP cannot give step {step.name!r} {reason}",
+            f"KFP cannot give step `{step.name}` {reason}",
             location,
             "it takes cpu (2, 0.5, 500m), memory (4Gi, 512M), and one accelerator as a limit (nvidia.com/gpu, 1)",
         )
@@ -131,12 +131,12 @@ def _limit_reason(name: str, quantity: str) -> str | None:
     if name in QUANTITIES:
         return _request_reason(name, quantity)
     carried = _ACCELERATOR.fullmatch(name) and re.fullmatch("[0-9]{1,9}", quantity)
-    return None if carried else f"a limit of {quantity!r} for {name!r}"
+    return None if carried else f"a limit of `{quantity}` for `{name}`"
 
 
 def _request_reason(name: str, quantity: str) -> str | None:
     pattern = QUANTITIES.get(name)
-    return None if pattern and pattern.fullmatch(quantity) else f"{quantity!r} of {name!r}"
+    return None if pattern and pattern.fullmatch(quantity) else f"`{quantity}` of `{name}`"
 
 
 def _encodable(text: str) -> bool:

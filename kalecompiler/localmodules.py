@@ -59,7 +59,7 @@ def _follow(search: _Search, item: Import, origin: Import) -> None:
         return
     top = item.module.partition(".")[0]
     if is_standard(top):
-        message = f"'{paths[0]}' beside the notebook hides the standard library's module '{top}'"
+        message = f"`{paths[0]}` beside the notebook hides the standard library's module `{top}`"
         _report(search, SHADOWING_MODULE, paths[0], origin, message, "give the file another name")
     for path in paths:
         if path not in search.files:
@@ -77,7 +77,7 @@ def _carry(search: _Search, path: str, origin: Import) -> None:
     except (SyntaxError, ValueError) as error:
         place = f" on line {error.lineno}" if isinstance(error, SyntaxError) else ""
         what = error.msg if isinstance(error, SyntaxError) else str(error)
-        message = f"'{path}' beside the notebook does not compile: {what[:1].lower()}{what[1:]}{place}"
+        message = f"`{path}` beside the notebook does not compile: {what[:1].lower()}{what[1:]}{place}"
         _report(search, BROKEN_LOCAL_MODULE, path, origin, message, "correct the module")
         return
     if path.endswith("__init__.py"):
@@ -108,7 +108,7 @@ def _text(search: _Search, path: str, origin: Import) -> str | None:
             why = (error.strerror or str(error)).lower()
             problem = (BROKEN_LOCAL_MODULE, f"cannot be read: {why}", "allow reading it")
     rule, what, hint = problem
-    _report(search, rule, path, origin, f"'{path}' beside the notebook {what}", hint)
+    _report(search, rule, path, origin, f"`{path}` beside the notebook {what}", hint)
     return None
 
 
@@ -162,7 +162,7 @@ def _warn_of_data(search: _Search, path: str, origin: Import) -> None:
     ]
     if names:
         shown = in_words(names[:3]) + (", ..." if len(names) > 3 else "")
-        message = f"the package '{folder.name}' beside the notebook has files that are not carried along: {shown}"
+        message = f"the package `{folder.name}` beside the notebook has files that are not carried along: {shown}"
         _report(search, UNCARRIED_DATA, f"{path} data", origin, message, "keep data in the step's image or in a step")
 
 

@@ -101,7 +101,7 @@ _IGNORED = {
 def line_magic(name: str, argument: str, used: bool) -> Outcome:
     """What `%name argument` becomes; `used` says that its value is assigned, or part of an expression."""
     if name.startswith("%"):
-        message = f"the cell magic '%{name}' is not on the first line of its cell"
+        message = f"the cell magic `%{name}` is not on the first line of its cell"
         return refused(MISPLACED_CELL_MAGIC, message, "move it to the first line, above comments too")
     if name in ("pip", "uv"):
         return pip_magic(argument.removeprefix("pip ").strip() if name == "uv" else argument)
@@ -115,7 +115,7 @@ def line_magic(name: str, argument: str, used: bool) -> Outcome:
     if does is None:
         return _unknown(f"%{name}", LINE_MAGICS)
     if used and does not in (Does.OUTPUT, Does.STEP) and name != "time":
-        return refused(UNSUPPORTED_MAGIC, f"'%{name}' has no value in a step", "compute the value in Python")
+        return refused(UNSUPPORTED_MAGIC, f"`%{name}` has no value in a step", "compute the value in Python")
     return _line(does, name, argument, used)
 
 
@@ -134,7 +134,7 @@ def _line(does: Does, name: str, argument: str, used: bool) -> Outcome:
             return Outcome("pass")
         case Does.WARN if not (name == "store" and "-r" in argument.split()):
             why = _IGNORED.get(name, "it has no meaning in a step")
-            return Outcome("pass", problems=(problem(IGNORED_MAGIC, f"'%{name}' is left out: {why}", "remove it"),))
+            return Outcome("pass", problems=(problem(IGNORED_MAGIC, f"`%{name}` is left out: {why}", "remove it"),))
         case _:
             return unsupported("%", name, "store -r" if name == "store" else name)
 
@@ -142,10 +142,10 @@ def _line(does: Does, name: str, argument: str, used: bool) -> Outcome:
 def timed(shown: str, does: Does, code: str, used: bool = False) -> Outcome:
     """The code that a magic measures, as ordinary code; what is bound only while measuring is refused."""
     if used and not _is_expression(code):
-        return refused(UNSUPPORTED_MAGIC, f"'{shown}' of a statement has no value", "assign in the statement itself")
+        return refused(UNSUPPORTED_MAGIC, f"`{shown}` of a statement has no value", "assign in the statement itself")
     names = bound_names(code) if does is Does.MEASURE else ()
     if names:
-        message = f"'{shown}' binds {in_words(names)} only while it measures, and a step would keep it"
+        message = f"`{shown}` binds {in_words(names)} only while it measures, and a step would keep it"
         return refused(TIMEIT_BINDS, message, "use `%time`, which keeps it, or measure an expression")
     code = f"({code})" if used else code
     return Outcome(code or "pass", inner=True)
@@ -160,7 +160,7 @@ def shell(command: str, used: bool) -> Outcome:
 def unsupported(sign: str, name: str, reason: str | None = None) -> Outcome:
     """The refusal of a magic that is known not to work in a step."""
     why, cure = _REASONS.get(reason or name, ("does not work in a step", "write it in Python, or as a shell line"))
-    return refused(UNSUPPORTED_MAGIC, f"'{sign}{name}' {why}", cure)
+    return refused(UNSUPPORTED_MAGIC, f"`{sign}{name}` {why}", cure)
 
 
 def unknown_cell_magic(name: str) -> Outcome:
@@ -186,14 +186,14 @@ def _unknown(shown: str, known: dict[str, Does] | dict[str, None]) -> Outcome:
     name = shown.lstrip("%")
     sign = shown.removesuffix(name)
     hint = did_you_mean(name, known, sign + "{}") or "write it in Python; extensions are not loaded in a step"
-    return refused(UNKNOWN_MAGIC, f"'{shown}' is not known, so a step cannot run it", hint)
+    return refused(UNKNOWN_MAGIC, f"`{shown}` is not known, so a step cannot run it", hint)
 
 
 def _extension(argument: str, used: bool) -> Outcome:
     """`%load_ext`: the extension's magics have rows of their own, the extension is not loaded."""
     if not used and argument.split(".", maxsplit=1)[0] in _QUIET_EXTENSIONS:
         return Outcome("pass")
-    message = f"the extension {argument!r} is not loaded in a step"
+    message = f"the extension `{argument}` is not loaded in a step"
     return Outcome("pass", problems=(problem(IGNORED_MAGIC, message, "import what it does as a Python package"),))
 
 
@@ -203,7 +203,7 @@ def _step_only(name: str, argument: str) -> Outcome:
     if name == "env" and "=" not in argument and len(argument.split()) < 2:
         return Outcome(soft=soft)
     what = "folder" if name == "cd" else "environment variable"
-    message = f"the {what} that '%{name}' sets holds for this step only: each step is a process of its own"
+    message = f"the {what} that `%{name}` sets holds for this step only: each step is a process of its own"
     hint = "use paths instead" if name == "cd" else "repeat it in each step that needs it, or write `env:NAME:VALUE`"
     return Outcome(soft=soft, problems=(problem(STEP_ONLY, message, hint),))
 

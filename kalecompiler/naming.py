@@ -100,6 +100,19 @@ def _random(problem: Problem, known: Iterable[str]) -> Text:
     return rules.RANDOM_BRANCHES, message, f"seed a generator of its own in the step, or add the tag `prev:{other}`"
 
 
+def _bond(problem: Problem, known: Iterable[str]) -> Text:
+    other, changer = problem.others
+    message = (
+        f"`{problem.name}` and `{other}` share an object in step `{problem.unit}`; "
+        f"step `{changer}` changes one of the two, and its other name will not see that"
+    )
+    return (
+        rules.SHARED_OBJECT,
+        message,
+        "use one name for it from here on, or copy it where the two are meant to differ",
+    )
+
+
 _TEXTS: dict[str, Callable[[Problem, Iterable[str]], Text]] = {
     "undefined": _undefined,
     "unordered": _unordered,
@@ -113,4 +126,5 @@ _TEXTS: dict[str, Callable[[Problem, Iterable[str]], Text]] = {
     "moved": _moved,
     "ambiguous": _ambiguous,
     "random": _random,
+    "bond": _bond,
 }

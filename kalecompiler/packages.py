@@ -203,7 +203,7 @@ def _data(name: str) -> list[str]:
 
 def _optional(item: Import) -> Problem:
     top = _top(item.module)
-    message = f"the import of '{top}' is guarded by an `except`, so the step goes without it unless its image has it"
+    message = f"the import of `{top}` is guarded by an `except`, so the step goes without it unless its image has it"
     hint = f"write `%pip install {distribution(item.module)}` where the step needs it"
     return Problem(OPTIONAL_IMPORT, item.line, None, message, hint, item.module)
 
@@ -215,9 +215,9 @@ def _conflicts(pip: list[str], pinned: Mapping[str, list[str]]) -> list[Problem]
         versions = sorted({re.sub(r"\s", "", line) for line in lines if _has_version(line)})
         others = [line for line in pinned.get(name, []) if versions and not _agree(versions[-1], line)]
         if len(versions) > 1 or others:
-            message = f"'{name}' is asked for in several versions: {in_words([*versions, *others])}"
+            message = f"`{name}` is asked for in several versions: {in_words([*versions, *others])}"
             taken = _last(lines)
-            hint = f"the step takes {taken!r}; keep one of them"
+            hint = f"the step takes `{taken}`; keep one of them"
             problems.append(Problem(CONFLICTING_REQUIREMENTS, None, None, message, hint, name))
     return problems
 
@@ -244,7 +244,7 @@ def _known_better(item: Import) -> list[Problem]:
     known = sorted(set(_environment().get(top, []))) if present else []
     if not known or {canonicalize_name(name) for name in known} & set(names):
         return []
-    message = f"module '{top}' comes from {in_words(known)} in this environment, and from '{names[0]}' in the step"
+    message = f"module `{top}` comes from {in_words(known)} in this environment, and from `{names[0]}` in the step"
     hint = f"write `%pip install {known[0]}` if that is the one you mean"
     return [Problem(OTHER_DISTRIBUTION, item.line, None, message, hint, item.module)]
 

@@ -8,6 +8,9 @@ from collections.abc import Iterable, Sequence
 from kalecompiler.dataflow import Carried
 from kalecompiler.model import Code, CodeKind, Location
 
+#: The text of each step's cells, by step and piece, and the place of the cell.
+Texts = dict[tuple[str, int], tuple[str, Location]]
+
 
 def statement_text(source: str, node: ast.stmt) -> str:
     """The text of a top-level statement, decorators included, without its neighbours on the same line."""
@@ -36,9 +39,7 @@ def import_text(node: ast.Import | ast.ImportFrom, wanted: Iterable[str]) -> str
     return ast.unparse(ast.ImportFrom(node.module, aliases, node.level))
 
 
-def carried_code(
-    notebook: str, carried: Sequence[Carried], sources: dict[tuple[str, int], tuple[str, Location]]
-) -> list[Code]:
+def carried_code(notebook: str, carried: Sequence[Carried], sources: Texts) -> list[Code]:
     """Definitions of other steps as code, in their order; `sources` has text and place of (step, piece)."""
     groups: dict[int, list[Carried]] = {}
     for item in carried:

@@ -12,10 +12,12 @@ from kalecompiler import (
     assemble,
     dataflow,
     draws,
+    hidden,
     ipython,
     names,
     naming,
     notebook,
+    ordering,
     parameters,
     preamble,
     results,
@@ -64,9 +66,10 @@ def plan(path: Path, options: Mapping[str, Any]) -> Planned:
     whole = Whole(names.method_names(s for tree in live for s in tree.body), draws.seeded(live))
     shared = preamble.build(reading.shared_statements(), {p.name: p.type for p in parameters_}, whole)
     units = _units(reading, loose)
-    flow = dataflow.connect(units, shared, frozenset(p.name for p in parameters_), whole)
+    flow = dataflow.connect(units, shared, reading.parameter_names, whole)
     diagnostics += _shared_findings(reading, shared) + _rebound(reading, shared)
-    diagnostics += _name_findings(reading, flow, shared, diagnostics)
+    diagnostics += _name_findings(reading, flow, shared, diagnostics) + hidden.find(reading)
+    diagnostics += ordering.check(reading, flow)
     draft, package_findings = assemble.pipeline(reading, shared, flow, tags.step_settings(annotations, config))
     diagnostics += package_findings
     if not has_errors(diagnostics):
@@ -146,7 +149,7 @@ def _units(reading: Reading, loose: bool) -> list[Unit]:
 def _shared_findings(reading: Reading, shared: preamble.Preamble) -> list[Diagnostic]:
     """Names that the imports and functions cells read as they run, and that only a step makes, or nothing."""
     found = []
-    for item, read in shared.unresolved(frozenset(p.name for p in reading.parameters)):
+    for item, read in shared.unresolved(reading.parameter_names):
         makers = [name for name, parts in reading.steps.items() if read.name in reading.bound(parts)]
         part = reading.shared[item.piece]
         where = reading.book.at(part.annotation.cell, read.site.line, read.site.column, read.site.end)

@@ -8,14 +8,19 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
+_RESERVED = frozenset({"self", "Output"})  # kfp takes these names for its own
+
 
 def ascii_name(variable: str) -> str:
-    """A variable's name if KFP can take it, else a likeness of it in ASCII that is unique by a digest."""
-    if variable.isascii() and not keyword.iskeyword(variable):
-        return variable
+    """A variable's name if KFP can take it, else a likeness of it that begins with a letter and is ASCII.
+
+    The digest keeps names apart that differ in what ASCII lacks.
+    """
+    if variable.isascii() and not keyword.iskeyword(variable) and variable not in _RESERVED:
+        return variable if variable[0].isalpha() else f"v{variable}"
     plain = unicodedata.normalize("NFKD", variable).encode("ascii", "ignore").decode()
     digest = hashlib.sha256(variable.encode()).hexdigest()[:8]
-    return f"{re.sub(r'[^0-9A-Za-z_]', '_', plain) or 'v'}_{digest}".lstrip("0123456789")
+    return f"v_{re.sub(r'[^0-9A-Za-z_]', '_', plain)}_{digest}"
 
 
 def assign(wanted: Iterable[tuple[str, str]], taken: Iterable[str]) -> list[str]:

@@ -40,7 +40,7 @@ def read_reference(requirement: str, folder: Path, written: Mapping[str, str] | 
     if written and name in written:
         return _parsed(written[name], folder / name, ())
     if not (folder / name).is_file():
-        message = f"the requirements file '{name}' is not beside the notebook, so no versions come from it"
+        message = f"the requirements file `{name}` is not beside the notebook, so no versions come from it"
         hint = "put the file there, or remove the line: packages are found by the imports"
         return RequirementLines(problems=(problem(MISSING_REQUIREMENTS, message, hint),))
     return read_requirements(folder / name)
@@ -90,7 +90,7 @@ def _line(number: int, line: str, path: Path, above: tuple[Path, ...]) -> Requir
     text = _LINE_OPTION.sub("", line).strip()
     if valid_requirement(text):
         return RequirementLines((text,))
-    return _bad(path, f"has on line {number} what is not a requirement: {text!r}")
+    return _bad(path, f"has on line {number} what is not a requirement: `{text}`")
 
 
 def _is_local(line: str) -> bool:
@@ -100,7 +100,7 @@ def _is_local(line: str) -> bool:
 
 def _bad(path: Path, what: str) -> RequirementLines:
     hint = "write one requirement a line: `pandas==2.2.0`"
-    return RequirementLines(problems=(problem(BAD_REQUIREMENTS, f"the requirements file '{path.name}' {what}", hint),))
+    return RequirementLines(problems=(problem(BAD_REQUIREMENTS, f"the requirements file `{path.name}` {what}", hint),))
 
 
 def expanded(

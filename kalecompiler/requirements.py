@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING
 
 from kalecompiler.diagnostics import Diagnostic
@@ -53,25 +54,23 @@ def of_steps(reading: Reading, flow: Dataflow, code: Mapping[str, Sequence[Code]
     every = _check_cells(reading, written, findings, files)
     local = {name: local_modules(folder, _imports(pieces), files) for name, pieces in code.items()}
     producers = {c.name: {link.producer for link in c.inputs} for c in flow.steps}
-    above = {name: _with_producers(name, producers, set()) for name in producers}
+    above: dict[str, dict[str, Import]] = {}
+    for name in TopologicalSorter(producers).static_order():
+        inherited = {module: item for producer in producers[name] for module, item in above[producer].items()}
+        above[name] = inherited | {item.module: item for item in local[name].imports}
+    known: dict[object, tuple[Package, ...]] = {}
     packages = {}
     for name in producers:
-        imports = [item for other in sorted(above[name]) for item in local[other].imports]
         lines = [*written.shared, *written.own.get(name, [])]
         lines += [line for line in written.everything if line not in lines and not _loose(line, every)]
-        packages[name] = resolve(
-            imports, everywhere=every, pip=lines, extra=reading.settings.packages, pinned=written.pinned
-        )
+        key = (frozenset((i.module, i.optional) for i in above[name].values()), tuple(lines))
+        if key not in known:
+            imports = [above[name][module] for module in sorted(above[name])]
+            known[key] = resolve(
+                imports, everywhere=every, pip=lines, extra=reading.settings.packages, pinned=written.pinned
+            )
+        packages[name] = known[key]
     return Requirements(packages, {name: found.files for name, found in local.items()}, findings)
-
-
-def _with_producers(name: str, producers: Mapping[str, set[str]], seen: set[str]) -> set[str]:
-    """A step and all steps whose data it loads, also through others."""
-    if name not in seen:
-        seen.add(name)
-        for producer in producers[name]:
-            _with_producers(producer, producers, seen)
-    return seen
 
 
 def _imports(pieces: Iterable[Code]) -> list[Import]:

@@ -7,7 +7,8 @@ import builtins
 from typing import TYPE_CHECKING
 
 from kalecompiler import library, names
-from kalecompiler.facts import Definition, Known, Roots
+from kalecompiler.calls import bind_arguments, method, returned_parameters, stored_parameters
+from kalecompiler.facts import Bond, Definition, Known, Roots
 
 if TYPE_CHECKING:
     from kalecompiler.flow import Flow
@@ -72,7 +73,7 @@ class Values:
         return dict(self.roots(expr))
 
     def roots(self, expr: ast.expr) -> Roots:
-        """The names whose objects the value of an expression is (True) or may share state with (False)."""
+        """The names whose objects the value of an expression is and how."""
         if isinstance(expr, ast.Name):
             return self._roots_of_name(expr.id)
         if isinstance(expr, ast.IfExp):
@@ -104,10 +105,10 @@ class Values:
         known = self.flow.known(name)
         if known is not None and known.path is not None and known.definition is not None:
             return inherited
-        return inherited | {name: True}
+        return inherited | {name: Bond.SAME}
 
-    def _weak(self, exprs: list[ast.expr]) -> Roots:
-        return {root: False for e in exprs for root in self.roots(e)}
+    def _weak(self, exprs: list[ast.expr], bond: Bond = Bond.PART) -> Roots:
+        return {root: min(bond, known) for e in exprs for root, known in self.roots(e).items()}
 
     def _roots_of_call(self, node: ast.Call) -> Roots:
         """What a call returns may share state with what it was given, unless it is known to be new."""
@@ -123,10 +124,24 @@ class Values:
                 self.believed_pure(kind, node.func.attr) and node.func.attr not in library.SHARING_METHODS
             ):
                 return {}
-            return self._weak([node.func.value, *arguments(node)])
+            kept = node.func.attr in library.SHARING_METHODS and self.believed_pure(kind, node.func.attr)
+            return self._weak([node.func.value, *arguments(node)], Bond.PART if kept else Bond.PERHAPS)
         if self.type_of(node) == library.SCALAR:
             return {}
-        return self._weak(arguments(node))
+        return self._weak(arguments(node), Bond.PERHAPS) | self._weak(self._kept_arguments(node))
+
+    def _kept_arguments(self, node: ast.Call) -> list[ast.expr]:
+        """The arguments that a function of the notebook returns, or the constructor of a class of it keeps."""
+        function, owner = self.function_of(node.func), self.class_named(node.func)
+        if owner is not None:
+            init = method(owner, "__init__")
+            given = bind_arguments(init, node, bound=True) if init is not None else {}
+            kept = stored_parameters(init) if init is not None else frozenset()
+        elif function is not None:
+            given, kept = bind_arguments(function, node), returned_parameters(function)
+        else:
+            return []
+        return [argument for name in kept for argument in given.get(name, ())]
 
     def type_of(self, expr: ast.expr) -> str | None:
         """The coarse type of an expression (see `library`), None where it is not known."""

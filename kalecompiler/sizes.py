@@ -99,7 +99,7 @@ def _large_steps(pipeline: Pipeline, sizes: Sizes) -> Iterator[Diagnostic]:
         if size > ARGUMENT_LIMIT:
             yield Diagnostic(
                 STEP_TOO_LARGE,
-                f"step {step.name!r} takes {size:,} bytes, and an argument of a program may have {ARGUMENT_LIMIT:,}",
+                f"step `{step.name}` takes {size:,} bytes, and an argument of a program may have {ARGUMENT_LIMIT:,}",
                 step.origin or Location(pipeline.notebook),
                 f"its largest parts are {_largest_parts(step)}: read large data from a file, or split the step",
             )

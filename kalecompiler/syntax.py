@@ -86,5 +86,5 @@ def _keyboard(call: ast.Call, source: str) -> Problem:
     name = ast.unparse(call.func)
     before = source.split("\n")[call.lineno - 1].encode()[: call.col_offset]
     hint = "make it a pipeline parameter" if name == "input" else "hand it over as a `secret:NAME:KEY:ENV` tag"
-    message = f"'{name}()' waits for a keyboard, which a step does not have"
+    message = f"`{name}()` waits for a keyboard, which a step does not have"
     return Problem(KEYBOARD_INPUT, call.lineno, len(before.decode()) + 1, message, hint)

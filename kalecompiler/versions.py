@@ -71,20 +71,18 @@ class Versions:
         self.preamble = preamble
         self.parameters = parameters
         self.assigned: dict[str, int] = {}
+        self.bound: dict[str, int] = {}
+        self.tainted: dict[str, int] = {}
         self.perhaps: dict[str, int] = {}
         self.homes: dict[int, int] = {}
         self.problems: list[Problem] = []
 
     def known(self, name: str, visible: int, place: Place) -> Known | None:
         """What stands above a step under a name: the last step that bound it, else the shared cells."""
-        writers = self.assigned.get(name, 0) & visible
-        while writers:
-            last = writers.bit_length() - 1
-            binding = self.places[last].summary.binds.get(name)
-            if binding is not None and not self.is_shared_definition(last, name):
+        for last in bits(self.bound.get(name, 0) & visible):
+            if not self.is_shared_definition(last, name):
                 tainted = self.taint_of_changes(name, visible & ~((1 << last) - 1))
-                return _with_taint(binding.known, tainted)
-            writers &= ~(1 << last)
+                return _with_taint(self.places[last].summary.binds[name].known, tainted)
         known = self.preamble.known(name)
         if known is None and name in self.parameters:
             known = Known(type=self.preamble.parameter_type(name))
@@ -92,7 +90,7 @@ class Versions:
 
     def taint_of_changes(self, name: str, among: int) -> frozenset[Definition]:
         found: frozenset[Definition] = frozenset()
-        for position in bits((self.assigned.get(name, 0) | self.perhaps.get(name, 0)) & among):
+        for position in bits(self.tainted.get(name, 0) & among):
             found |= self.places[position].summary.tainted.get(name, frozenset())
         return found
 
@@ -102,8 +100,11 @@ class Versions:
         bit = 1 << position
         for name, binding in place.summary.binds.items():
             self.assigned[name] = self.assigned.get(name, 0) | bit
+            self.bound[name] = self.bound.get(name, 0) | bit
             if binding.known.definition is not None:
                 self.homes.setdefault(id(binding.known.definition.statement), position)
+        for name in place.summary.tainted:
+            self.tainted[name] = self.tainted.get(name, 0) | bit
         for name, change in place.summary.changes.items():
             known = self.holder(place, name)
             if known is not None and (known.definition is not None or known.path is not None):

@@ -1,13 +1,14 @@
-"""The oracle: a notebook run top to bottom in one namespace, beside its plan run with each step in a process of its own.
+"""The oracle: a notebook run top to bottom in one namespace, beside its plan run with each step in its own process.
 
 Every step is forked from this process, so that heavy imports are paid once; it is given its JSON and an executor input
 like any component, and runs the real runtime. The notebook runs in a fork too, cell by cell; at the end of each step
-the variables that the plan handed on are loaded there and compared with the live ones, and what was printed with what
-the step printed.
+the variables that the plan handed on are loaded there and compared with the live ones, what was printed with what the
+step printed, and the metrics with those that the step published.
 """
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -15,92 +16,215 @@ import re
 import sys
 import traceback
 import types
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from equality import difference
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy is imported: a fork has no threads but its own
+os.environ.setdefault("MPLBACKEND", "Agg")
 
-from kalecompiler import payload
+from equality import compare
+
+from kalecompiler import ipython, payload, settings, tags
+from kalecompiler.diagnostics import Diagnostic, NotebookError, Severity
 from kalecompiler.draws import VARIABLES
-from kalecompiler.diagnostics import NotebookError
-from kalecompiler.model import Pipeline, Step
+from kalecompiler.model import Pipeline, Role, Step
 from kalecompiler.plan import Planned, plan
+from kalecompiler.runtime import shell, values
 from kalecompiler.runtime import step as runtime_step
-from kalecompiler.runtime import values
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Something that came out otherwise in a step: a variable, or what the step printed (`variable` is empty)."""
+
+    step: str
+    variable: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"step `{self.step}`, {f'`{self.variable}`' if self.variable else 'printed'}: {self.text}"
 
 
 @dataclass
 class Verdict:
-    """What came of a notebook: `outcome` is equal, refused, failed (loudly), broken (the notebook itself) or different."""
+    """What came of a notebook: `outcome` is equal, refused, failed (loudly), broken (the notebook itself) or different.
+
+    `compared` counts the variables and printed texts that were compared, `incomparable` lists those that could not be.
+    """
 
     outcome: str
     details: list[str] = field(default_factory=list)
-    warnings: tuple[str, ...] = ()
+    differences: list[Difference] = field(default_factory=list)
+    findings: tuple[Diagnostic, ...] = ()
+    said: list[str] = field(default_factory=list)
+    compared: int = 0
+    incomparable: list[str] = field(default_factory=list)
+    printed: dict[str, str] = field(default_factory=dict)
+    metrics: dict[str, dict[str, Any]] = field(default_factory=dict)
     planned: Planned | None = None
 
     @property
-    def silent(self) -> bool:
-        """Whether a difference went without a warning that names what differs."""
-        names = [re.findall(r"`([^`]+)`", d)[0] for d in self.details if "`" in d]
-        return self.outcome == "different" and not any(name in w for name in names for w in self.warnings)
+    def warnings(self) -> list[str]:
+        """The warnings about names and data, at compile time and from the steps."""
+        about = [d for d in self.findings if d.severity is Severity.WARNING and d.rule.code.startswith("KC2")]
+        return [f"{d.rule.code}: {d.message}" for d in about] + self.said
+
+    @property
+    def text(self) -> str:
+        """Everything that a user is told: findings with their hints, and what failed."""
+        findings = [f"{d.rule.code} {d.message}\n{d.location.source or ''}\n{d.hint or ''}" for d in self.findings]
+        return "\n".join([*findings, *self.said, *self.details])
+
+    @property
+    def unsaid(self) -> list[Difference]:
+        """The differences without a warning that names the variable, or the step or one above it."""
+        warned = self._warned_steps()
+        return [
+            d
+            for d in self.differences
+            if d.step not in warned and not (d.variable and any(f"`{d.variable}`" in w for w in self.warnings))
+        ]
+
+    def _warned_steps(self) -> set[str]:
+        """Steps that a warning is about, and those that load data from them."""
+        assert self.planned is not None
+        steps = self.planned.draft.steps
+        found = {s.name for s in steps if any(f"`{s.name}`" in w for w in self.warnings)}
+        for _ in steps:
+            found |= {s.name for s in steps if any(i.producer in found for i in s.inputs)}
+        return found
 
 
-def judge(path: Path, work: Path) -> Verdict:
-    """Run the notebook at `path` both ways; `work` is an empty folder for the steps' files."""
+@dataclass
+class _Compared:
+    """What the comparing child reports."""
+
+    error: str = ""
+    differences: list[dict[str, str]] = field(default_factory=list)
+    compared: int = 0
+    incomparable: list[str] = field(default_factory=list)
+    printed: dict[str, str] = field(default_factory=dict)
+
+
+def judge(
+    path: Path,
+    work: Path,
+    *,
+    arguments: Mapping[str, Any] | None = None,
+    ignore: Sequence[str] = (),
+    prints: Mapping[str, str] | None = None,
+) -> Verdict:
+    """Run the notebook at `path` both ways; `work` is an empty folder for the steps' files.
+
+    `arguments` override parameters. Where the graph's meaning is not that of top to bottom, `prints` tells what a step
+    prints, and `ignore` names variables.
+    """
     try:
         planned = plan(path, {})
     except NotebookError as error:
-        return Verdict("refused", [d.message for d in error.diagnostics])
-    warnings = tuple(d.message for d in planned.diagnostics)
+        return Verdict("refused", [d.message for d in error.diagnostics], findings=error.diagnostics)
+    verdict = Verdict("refused", findings=planned.diagnostics, planned=planned)
     if planned.pipeline is None:
-        return Verdict("refused", list(warnings), warnings, planned)
-    failed = run_steps(planned.pipeline, path.parent, work)
-    found = json.loads(in_child(lambda: _compare(planned, work), path.parent, work / "notebook.log") or "{}")
-    if found.get("error"):
-        return Verdict("broken", [found["error"]], warnings, planned)
-    if failed is not None:
-        return Verdict("failed", [failed], warnings, planned)
-    return Verdict("different" if found["differences"] else "equal", found["differences"], warnings, planned)
+        return verdict
+    run = Run(planned.pipeline, path.parent, work, dict(arguments or {}))
+    failed = run.steps()
+    verdict.said, verdict.metrics = run.said(), run.metrics()
+    compared = _in_notebook(planned, run)
+    if failed is not None and not compared.error:
+        verdict.outcome, verdict.details = "failed", [failed]
+        return verdict
+    if compared.error:
+        verdict.outcome, verdict.details = "broken", [compared.error]
+        return verdict
+    verdict.printed = compared.printed
+    expected = compared.printed | dict(prints or {})
+    differences = [Difference(**d) for d in compared.differences if d["variable"] not in ignore]
+    differences += run.printed_otherwise(expected)
+    verdict.differences = differences
+    verdict.details = [str(d) for d in differences]
+    verdict.compared = compared.compared + sum(1 for text in expected.values() if text.strip())
+    verdict.incomparable = compared.incomparable
+    verdict.outcome = "different" if differences else "equal"
+    return verdict
 
 
-def run_steps(pipeline: Pipeline, folder: Path, work: Path) -> str | None:
-    """Run every step after those above it; the name of the first that fails with the end of its log, or None."""
-    done: dict[str, dict[str, Any]] = {}
-    waiting = list(pipeline.steps)
-    while waiting:
-        step = next(s for s in waiting if {*s.after, *(i.producer for i in s.inputs)} <= done.keys())
-        waiting.remove(step)
-        home = work / step.name
+@dataclass
+class Run:
+    """The steps of a pipeline, run one after the other in forks of this process."""
+
+    pipeline: Pipeline
+    folder: Path
+    work: Path
+    arguments: dict[str, Any]
+    done: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def steps(self) -> str | None:
+        """Run every step after those above it; the name of the first that fails with the end of its log, or None."""
+        waiting = list(self.pipeline.steps)
+        while waiting:
+            ready = next(s for s in waiting if {*s.after, *(i.producer for i in s.inputs)} <= self.done.keys())
+            waiting.remove(ready)
+            failed = self._run(ready)
+            if failed is not None:
+                return failed
+        return None
+
+    def _run(self, step: Step) -> str | None:
+        home = self.work / step.name
         home.mkdir()
-        text = json.dumps(payload.content(step, pipeline))
-        task = json.dumps(_executor_input(step, pipeline, done, home))
-        status = in_child(lambda text=text, task=task: str(runtime_step.main(text, task)), folder, home / "log.txt")  # type: ignore[misc]
+        text = json.dumps(payload.content(step, self.pipeline))
+        task = json.dumps(self._executor_input(step, home))
+        status = in_child(lambda: str(runtime_step.main(text, task)), self.folder, home / "log.txt")
         if status != "0":
-            return f"step `{step.name}` ended with {status}: {(home / 'log.txt').read_text(errors='replace')[-1500:]}"
+            return f"step `{step.name}` ended with {status or 'no status'}: {self.log(step.name)[-1500:]}"
         output = home / "executor_output.json"
-        done[step.name] = json.loads(output.read_text())["artifacts"] if output.exists() else {}
-    return None
+        self.done[step.name] = json.loads(output.read_text())["artifacts"] if output.exists() else {}
+        return None
 
+    def _executor_input(self, step: Step, home: Path) -> dict[str, Any]:
+        """What KFP's launcher would hand to the step."""
+        given = {p.name: p.default for p in self.pipeline.parameters} | self.arguments
+        inputs = {i.port: self.done[i.producer][i.source_port] for i in step.inputs}
+        ports = [o.port for o in step.outputs] + ([step.metrics_port] if step.metrics else [])
+        return {
+            "inputs": {
+                "parameterValues": {n: given[n] for n in step.parameters if given[n] is not None},
+                "artifacts": inputs,
+            },
+            "outputs": {
+                "artifacts": {p: {"artifacts": [{"name": p, "uri": str(home / p), "metadata": {}}]} for p in ports},
+                "outputFile": str(home / "executor_output.json"),
+            },
+        }
 
-def _executor_input(
-    step: Step, pipeline: Pipeline, done: Mapping[str, Mapping[str, Any]], home: Path
-) -> dict[str, Any]:
-    """What KFP's launcher would hand to the step."""
-    defaults = {p.name: p.default for p in pipeline.parameters}
-    inputs = {i.port: done[i.producer][i.source_port] for i in step.inputs}
-    ports = [o.port for o in step.outputs] + ([step.metrics_port] if step.metrics else [])
-    return {
-        "inputs": {
-            "parameterValues": {n: defaults[n] for n in step.parameters if defaults[n] is not None},
-            "artifacts": inputs,
-        },
-        "outputs": {
-            "artifacts": {p: {"artifacts": [{"name": p, "uri": str(home / p), "metadata": {}}]} for p in ports},
-            "outputFile": str(home / "executor_output.json"),
-        },
-    }
+    def log(self, step: str) -> str:
+        path = self.work / step / "log.txt"
+        return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+
+    def said(self) -> list[str]:
+        """The warnings of the steps at run time."""
+        lines = [line for s in self.pipeline.steps for line in self.log(s.name).splitlines()]
+        return [line for line in lines if line.startswith("kalec: warning")]
+
+    def metrics(self) -> dict[str, dict[str, Any]]:
+        """What each step published."""
+        found = {}
+        for step in self.pipeline.steps:
+            entry = self.done.get(step.name, {}).get(step.metrics_port) if step.metrics else None
+            if entry is not None:
+                found[step.name] = entry["artifacts"][0].get("metadata", {})
+        return found
+
+    def printed_otherwise(self, expected: Mapping[str, str]) -> list[Difference]:
+        """The steps that printed something else than expected."""
+        return [
+            Difference(s.name, "", f"{self.log(s.name)!r}, not {expected.get(s.name, '')!r}")
+            for s in self.pipeline.steps
+            if _plain(self.log(s.name)) != _plain(expected.get(s.name, ""))
+        ]
 
 
 def in_child(job: Callable[[], str], folder: Path, log: Path) -> str:
@@ -116,15 +240,19 @@ def in_child(job: Callable[[], str], folder: Path, log: Path) -> str:
             os.dup2(handle, 2)
             sys.stdout = io.TextIOWrapper(os.fdopen(1, "wb", 0, closefd=False), encoding="utf-8", write_through=True)
             sys.stderr = io.TextIOWrapper(os.fdopen(2, "wb", 0, closefd=False), encoding="utf-8", write_through=True)
+            sys.__stdout__, sys.__stderr__ = sys.stdout, sys.stderr  # type: ignore[misc]
             os.chdir(folder)
             sys.path[:] = [str(folder), *sys.path]
             sys.modules["__main__"] = types.ModuleType("__main__")
+            warnings.simplefilter("ignore")  # their text tells where code stands
             answer = job()
-            os.write(writer, answer.encode("utf-8", "backslashreplace"))
+            _write(writer, answer.encode("utf-8", "backslashreplace"))
             status = 0
         except BaseException:
             traceback.print_exc()
         finally:
+            with contextlib.suppress(Exception):
+                sys.stdout.flush()
             os._exit(status)
     os.close(writer)
     with os.fdopen(reader, "rb") as stream:
@@ -133,64 +261,86 @@ def in_child(job: Callable[[], str], folder: Path, log: Path) -> str:
     return answer
 
 
-def _compare(planned: Planned, work: Path) -> str:
-    """In a fork: run the notebook, and compare after the last cell of each step."""
-    pipeline = planned.draft
-    kernel = runtime_step.cells.Kernel(sys.modules["__main__"].__dict__, _Echo())
-    kernel.namespace |= {p.name: p.default for p in pipeline.parameters}
-    if any("get_ipython" in c.source for s in pipeline.steps for c in s.code):
-        from kalecompiler.runtime import shell
+def _write(descriptor: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(descriptor, data) :]
 
+
+def warm() -> None:
+    """Import what notebooks import, once, before the forks."""
+    with contextlib.suppress(ImportError):
+        import matplotlib.pyplot  # noqa: F401
+        import numpy  # noqa: F401
+        import pandas  # noqa: F401
+        import sklearn.ensemble
+        import sklearn.linear_model
+        import sklearn.model_selection
+        import sklearn.pipeline
+        import sklearn.tree  # noqa: F401
+
+
+# -- the notebook ------------------------------------------------------------------------------------------------------
+
+
+def _in_notebook(planned: Planned, run: Run) -> _Compared:
+    log = run.work / "notebook.log"
+    answer = in_child(lambda: json.dumps(asdict(_compare(planned, run, log))), run.folder, log)
+    return _Compared(**json.loads(answer)) if answer else _Compared(f"it ended early: {log.read_text()[-800:]}")
+
+
+def _compare(planned: Planned, run: Run, log: Path) -> _Compared:
+    """In a fork: run the notebook, and compare after the last cell of each step."""
+    found = _Compared()
+    kernel = runtime_step.cells.Kernel(sys.modules["__main__"].__dict__, _Echo())
+    given = {p.name: p.default for p in run.pipeline.parameters} | run.arguments
+    kernel.namespace |= given
+    if any("get_ipython" in c.source for s in run.pipeline.steps for c in s.code):
         shell.install(kernel.namespace)
-    differences: list[str] = []
-    printed: dict[str, str] = {}
-    last = {max(s.cells): s for s in pipeline.steps}
-    owner = {n: s.name for s in pipeline.steps for n in s.cells}
-    for number, source in _live_cells(planned):
+    last = {max(s.cells): s for s in run.pipeline.steps}
+    owner = {n: s.name for s in run.pipeline.steps for n in s.cells}
+    for number, role, source in _live_cells(planned):
         start = os.fstat(1).st_size
         try:
             kernel.run({"name": f"cell {number}", "kind": "cell", "source": source.split("\n")})
         except BaseException as error:
-            return json.dumps({"error": f"cell {number}: {type(error).__name__}: {error}"})
+            found.error = f"cell {number}: {type(error).__name__}: {error}"
+            return found
+        if role is Role.PARAMETERS:
+            kernel.namespace |= run.arguments
         sys.stdout.flush()
         if number in owner:
-            printed[owner[number]] = printed.get(owner[number], "") + _log(work / "notebook.log")[start:]
+            text = log.read_text(encoding="utf-8", errors="replace")[start:]
+            found.printed[owner[number]] = found.printed.get(owner[number], "") + text
         if number in last:
-            differences += _differences(last[number], kernel.namespace, work)
-    for step in pipeline.steps:
-        log = work / step.name / "log.txt"
-        if log.exists() and _plain(_log(log)) != _plain(printed.get(step.name, "")):
-            differences.append(f"step `{step.name}` printed {_log(log)!r}, not {printed.get(step.name, '')!r}")
-    return json.dumps({"differences": differences})
+            _compare_outputs(last[number], kernel.namespace, run, found)
+    return found
 
 
-def _live_cells(planned: Planned) -> list[tuple[int, str]]:
+def _live_cells(planned: Planned) -> list[tuple[int, Role, str]]:
     """The cells that the pipeline is made of, in notebook order, as the phases translated them."""
-    from kalecompiler import ipython, settings, tags
-    from kalecompiler.model import Role
-
     config, _ = settings.load(planned.notebook, {})
     annotations, _ = tags.annotate(planned.notebook, config)
-    roles = (Role.IMPORTS, Role.FUNCTIONS, Role.STEP)
-    return [(a.cell.number, ipython.translate(a.cell.source).source) for a in annotations if a.role in roles]
+    roles = (Role.IMPORTS, Role.FUNCTIONS, Role.STEP, Role.PARAMETERS)
+    return [(a.cell.number, a.role, ipython.translate(a.cell.source).source) for a in annotations if a.role in roles]
 
 
-def _differences(step: Step, namespace: Mapping[str, Any], work: Path) -> list[str]:
-    found = []
+def _compare_outputs(step: Step, namespace: Mapping[str, Any], run: Run, found: _Compared) -> None:
     for output in (o for o in step.outputs if o.variable not in VARIABLES):
-        path = work / step.name / output.port
+        path = run.work / step.name / output.port
         if not path.exists():
             continue
+        found.compared += 1
+        text: str | None
         try:
             ours = values.load(str(path), None, output.variable, step.name)
         except Exception as error:
-            found.append(f"`{output.variable}` of step {step.name} cannot be loaded: {error}")
-            continue
-        live = namespace.get(output.variable, values.ABSENT)
-        unlike = difference(live, ours)
-        if unlike:
-            found.append(f"`{output.variable}` of step {step.name}: {unlike}")
-    return found
+            text = f"cannot be loaded: {error}"
+        else:
+            comparison = compare(namespace.get(output.variable, values.ABSENT), ours)
+            text = comparison.difference
+            found.incomparable += [f"{step.name}.{output.variable}: {kind}" for kind in comparison.incomparable]
+        if text:
+            found.differences.append({"step": step.name, "variable": output.variable, "text": text[:2000]})
 
 
 class _Echo(runtime_step.cells.Silent):
@@ -201,15 +351,7 @@ class _Echo(runtime_step.cells.Silent):
             print(repr(value))
 
 
-def _log(path: Path) -> str:
-    return path.read_text(encoding="utf-8", errors="replace")
-
-
 def _plain(text: str) -> str:
-    """Printed text without what differs from process to process: addresses and the order of stderr."""
-    lines = [
-        line
-        for line in text.splitlines()
-        if not re.search(r"Warning\b|^kalec: warning|^  \S.*inplace=|^See https", line)
-    ]
+    """Printed text without addresses and without what the runtime itself says."""
+    lines = [line for line in text.splitlines() if not line.startswith(("kalec: warning", "  help: "))]
     return re.sub(r"0x[0-9a-f]+", "0x", "\n".join(lines)).strip()

@@ -70,37 +70,37 @@ def test_none_leaves_an_optional_parameter_out(spec: str) -> None:
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ("n", "-p n has no value: write -p n=VALUE"),
-        ("m=1", "there is no parameter 'm': there are flag, items, limit, n, note, opts, rate, title"),
-        ("titel=x", "there is no parameter 'titel': did you mean 'title'?"),
-        ("=1", "there is no parameter '': there are flag, items, limit, n, note, opts, rate, title"),
-        ("n=abc", "the parameter n is an integer (int), which 'abc' is not; write for example n=5"),
-        ("n=5.5", "the parameter n is an integer (int), which '5.5' is not; write for example n=5"),
-        ("n=None", "the parameter n is an integer (int), which 'None' is not; write for example n=5"),
-        ("n=nan", "the parameter n is an integer (int), which 'nan' is not; write for example n=5"),
+        ("n", "`-p n` has no value: write `-p n=VALUE`"),
+        ("m=1", "there is no parameter `m`: there are `flag`, `items`, `limit`, `n`, `note`, `opts`, `rate`, `title`"),
+        ("titel=x", "there is no parameter `titel`: did you mean `title`?"),
+        ("=1", "there is no parameter ``: there are `flag`, `items`, `limit`, `n`, `note`, `opts`, `rate`, `title`"),
+        ("n=abc", "the parameter `n` is an integer (int), which `abc` is not; write for example `n=5`"),
+        ("n=5.5", "the parameter `n` is an integer (int), which `5.5` is not; write for example `n=5`"),
+        ("n=None", "the parameter `n` is an integer (int), which `None` is not; write for example `n=5`"),
+        ("n=nan", "the parameter `n` is an integer (int), which `nan` is not; write for example `n=5`"),
         (
             "n=9007199254740993",
-            "the parameter n is an integer (int), which '9007199254740993' is not: "
-            "KFP cannot carry an integer beyond 2**53; write for example n=5",
+            "the parameter `n` is an integer (int), which `9007199254740993` is not: "
+            "KFP cannot carry an integer beyond 2**53; write for example `n=5`",
         ),
-        ("rate=fast", "the parameter rate is a number (float), which 'fast' is not; write for example rate=0.1"),
+        ("rate=fast", "the parameter `rate` is a number (float), which `fast` is not; write for example `rate=0.1`"),
         (
             "rate=nan",
-            "the parameter rate is a number (float), which 'nan' is not: KFP cannot carry nan; "
-            "write for example rate=0.1",
+            "the parameter `rate` is a number (float), which `nan` is not: KFP cannot carry nan; "
+            "write for example `rate=0.1`",
         ),
-        ("flag=maybe", "the parameter flag is true or false (bool), which 'maybe' is not; write for example flag=true"),
-        ("items=5", "the parameter items is a list (list), which '5' is not; write for example items=[1, 2]"),
-        ("items=[1", "the parameter items is a list (list), which '[1' is not; write for example items=[1, 2]"),
+        ("flag=maybe", "the parameter `flag` is true or false (bool), which `maybe` is not; write for example `flag=true`"),
+        ("items=5", "the parameter `items` is a list (list), which `5` is not; write for example `items=[1, 2]`"),
+        ("items=[1", "the parameter `items` is a list (list), which `[1` is not; write for example `items=[1, 2]`"),
         (
             'opts={1: "a"}',
-            "the parameter opts is a mapping (dict), which '{1: \"a\"}' is not: "
+            "the parameter `opts` is a mapping (dict), which `{1: \"a\"}` is not: "
             'KFP cannot carry a key that is no text; write for example opts={"key": 1}',
         ),
         (
             "title=\udcff",
-            "the parameter title is text (str), which '\\udcff' is not: KFP cannot carry half of a surrogate pair; "
-            "write for example title=text",
+            "the parameter `title` is text (str), which `\\udcff` is not: KFP cannot carry half of a surrogate pair; "
+            "write for example `title=text`",
         ),
     ],
 )
@@ -161,15 +161,15 @@ def test_the_command_line_wins_over_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("p.yaml", "titel: x", "there is no parameter 'titel': did you mean 'title'?"),
+        ("p.yaml", "titel: x", "there is no parameter `titel`: did you mean `title`?"),
         ("p.yaml", "[1]", "is a list: it must map names to values"),
         ("p.yaml", "a: [", "is not valid: "),
         ("p.json", "{", "is not valid: "),
-        ("p.yaml", "title: 1.10", "the parameter title is text (str), which '1.1' is not: quote it in the file"),
+        ("p.yaml", "title: 1.10", "the parameter `title` is text (str), which `1.1` is not: quote it in the file"),
         ("p.yaml", "title: 2020-01-01", "is not: quote it in the file"),
-        ("p.yaml", "flag: 1", "the parameter flag is true or false (bool), which '1' is not"),
-        ("p.yaml", "n: true", "the parameter n is an integer (int), which 'True' is not"),
-        ("p.yaml", "n: null", "the parameter n is an integer (int), which 'None' is not"),
+        ("p.yaml", "flag: 1", "the parameter `flag` is true or false (bool), which `1` is not"),
+        ("p.yaml", "n: true", "the parameter `n` is an integer (int), which `True` is not"),
+        ("p.yaml", "n: null", "the parameter `n` is an integer (int), which `None` is not"),
         ("p.yaml", "opts: {1: 2}", "KFP cannot carry a key that is no text"),
         ("p.json", '{"rate": NaN}', "KFP cannot carry nan"),
     ],
@@ -191,5 +191,5 @@ def test_a_parameter_file_that_cannot_be_read(tmp_path: Path) -> None:
 
 
 def test_a_notebook_without_parameters() -> None:
-    with pytest.raises(UsageError, match="there is no parameter 'n': there is none"):
+    with pytest.raises(UsageError, match="there is no parameter `n`: there is none"):
         parse_arguments(["n=1"], None, ())

@@ -73,12 +73,12 @@ CALLS = {
     "compile into a folder that is not there": ("compile good.ipynb -o a/b.yaml", 2, "a/b.yaml cannot be written"),
     "run a bad notebook": ("run bad.ipynb", 1, "error[KC112]"),
     "run with a warning, strictly": ("run --strict warned.ipynb", 1, "not run"),
-    "an unknown parameter": ("run good.ipynb -p m=1", 2, "parameter 'm'"),
+    "an unknown parameter": ("run good.ipynb -p m=1", 2, "parameter `m`"),
     "a parameter of another type": ("run good.ipynb -p n=many", 2, "an integer"),
-    "an unknown step": ("run good.ipynb --until totl", 2, "did you mean 'total'?"),
+    "an unknown step": ("run good.ipynb --until totl", 2, "did you mean `total`?"),
     "no jobs": ("run good.ipynb --jobs 0", 2, "0 is not in the range"),
     "a rule's page": ("rule kc112", 0, "unknown-step"),
-    "an unknown rule": ("rule KC12", 2, "there is no rule 'KC12'"),
+    "an unknown rule": ("rule KC12", 2, "there is no rule `KC12`"),
     "the list of rules": ("rule", 0, "KC001  error    invalid-json"),
 }
 

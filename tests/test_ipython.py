@@ -160,12 +160,12 @@ def test_requirement_is_on_its_line() -> None:
         ("%%time\nx = (", "KC301", 2, 5, "'(' was never closed"),
         ("x\x00", "KC301", 1, None, "null bytes"),
         ("x = 1\n  %bogus", "KC301", 2, None, "unexpected indent"),
-        ("if 1:\n  %bogus", "KC302", 2, 3, "'%bogus' is not known"),
-        ("é = input('?')", "KC305", 1, 5, "'input()' waits for a keyboard"),
+        ("if 1:\n  %bogus", "KC302", 2, 3, "`%bogus` is not known"),
+        ("é = input('?')", "KC305", 1, 5, "`input()` waits for a keyboard"),
         ("import getpass\np = getpass.getpass()", "KC305", 2, 5, "waits for a keyboard"),
         ("%%time 1 + 1\nx = 1", "KC303", 1, 1, "takes no code"),
         ("get_ipython().run_cell_magic('time', '', 'x = 1')", "KC303", 1, 1, "code in a string"),
-        ("%timit f()", "KC302", 1, 1, "'%timit' is not known"),
+        ("%timit f()", "KC302", 1, 1, "`%timit` is not known"),
     ],
 )  # fmt: skip
 def test_problem(source: str, code: str, line: int, column: int | None, text: str) -> None:

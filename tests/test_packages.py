@@ -189,8 +189,8 @@ def test_doubt_about_an_optional_import() -> None:
 @pytest.mark.parametrize(
     ("pip", "pinned", "shown"),
     [
-        (["pandas==1", "pandas==2"], [], "'pandas==1', 'pandas==2'"),
-        (["pandas<2"], ["pandas==2.2"], "'pandas<2', 'pandas==2.2'"),
+        (["pandas==1", "pandas==2"], [], "`pandas==1`, `pandas==2`"),
+        (["pandas<2"], ["pandas==2.2"], "`pandas<2`, `pandas==2.2`"),
         (["pandas<3"], ["pandas==2.2"], None),
         (["pandas", "pandas==2"], ["pandas==2"], None),
     ],
@@ -256,11 +256,11 @@ def test_requirements_file(tmp_path: Path, text: str, lines: list[str]) -> None:
 @pytest.mark.parametrize(
     ("text", "code", "message"),
     [
-        (b"not a requirement", "KC322", "has on line 1 what is not a requirement: 'not a requirement'"),
+        (b"not a requirement", "KC322", "has on line 1 what is not a requirement: `not a requirement`"),
         (b"a\\\n\n=b", "KC322", "line 3"),
         (b"\xff\xfe", "KC322", "is not UTF-8 text"),
         (b"-r requirements.txt", "KC322", "names itself"),
-        (b"-r nowhere.txt", "KC322", "'nowhere.txt' cannot be read: no such file or directory"),
+        (b"-r nowhere.txt", "KC322", "`nowhere.txt` cannot be read: no such file or directory"),
     ],
     ids=["no requirement", "no requirement further down", "other encoding", "a circle", "a missing nested file"],
 )
@@ -341,11 +341,11 @@ def test_optional_import_of_a_local_module_stays_optional(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("files", "code", "message"),
     [
-        ({"a.py": "x = = 1"}, "KC323", "'a.py' beside the notebook does not compile: invalid syntax on line 1"),
-        ({"a.py": "#" * 200_000}, "KC324", "'a.py' beside the notebook has 200 kB, too much for a step to carry"),
+        ({"a.py": "x = = 1"}, "KC323", "`a.py` beside the notebook does not compile: invalid syntax on line 1"),
+        ({"a.py": "#" * 200_000}, "KC324", "`a.py` beside the notebook has 200 kB, too much for a step to carry"),
         ({"a.cpython-311-x86_64-linux-gnu.so": ""}, "KC324", "is compiled code, which a step cannot carry"),
-        ({"a/__init__.py": "", "a/words.txt": "", "a/.hidden": ""}, "KC325", "are not carried along: 'words.txt'"),
-        ({"a.py": "import random", "random.py": ""}, "KC327", "'random.py' beside the notebook hides"),
+        ({"a/__init__.py": "", "a/words.txt": "", "a/.hidden": ""}, "KC325", "are not carried along: `words.txt`"),
+        ({"a.py": "import random", "random.py": ""}, "KC327", "`random.py` beside the notebook hides"),
     ],
     ids=["broken", "too large", "compiled", "with data", "a name of the standard library"],
 )
@@ -358,7 +358,7 @@ def test_problem_with_a_local_module(tmp_path: Path, files: dict[str, str], code
 def test_local_module_in_another_encoding(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_bytes(b"x = '\xe9'")
     [problem] = found_in(tmp_path, {}, "a").problems
-    assert (problem.rule.code, problem.message) == ("KC323", "'a.py' beside the notebook is not UTF-8 text")
+    assert (problem.rule.code, problem.message) == ("KC323", "`a.py` beside the notebook is not UTF-8 text")
 
 
 def test_link_out_of_the_folder_is_not_followed(tmp_path: Path) -> None:

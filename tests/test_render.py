@@ -233,7 +233,7 @@ def test_any_text_survives_in_the_step(text: str) -> None:
         *(
             pytest.param(
                 with_parameters(Parameter("x", "list", [default])),
-                f"KC505: the default of parameter 'x' holds {reason}, which KFP cannot carry",
+                f"KC505: the default of parameter `x` holds {reason}, which KFP cannot carry",
                 id=reason,
             )
             for default, reason in [

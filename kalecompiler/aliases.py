@@ -1,0 +1,50 @@
+"""Two names for one object: a bond that is lost where the two travel to another step as two values (DESIGN 5, rule 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from kalecompiler import library
+from kalecompiler.facts import Binding, Bond, Read, Status
+from kalecompiler.versions import Place, Problem
+
+
+def lost_bonds(places: Sequence[Place]) -> Iterator[Problem]:
+    """A problem for each pair of names bonded in a step of which a later step changes one and somebody reads the other.
+
+    `places` stand in order, with their providers known.
+    """
+    for position, place in enumerate(places):
+        for name, binding in place.summary.binds.items():
+            for other in _bonded(place, name, binding):
+                changer = _changer(places[position + 1 :], name, other)
+                if changer is not None:
+                    yield Problem("bond", name, place.unit.name, binding.site, (other, changer.unit.name))
+                    break
+
+
+def _bonded(place: Place, name: str, binding: Binding) -> Iterator[str]:
+    """The other names of variables whose objects a binding shares at the end of its step."""
+    if binding.known.type in (library.SCALAR, library.TUPLE, library.FIGURE) or binding.known.definition is not None:
+        return
+    for other, bond in binding.known.roots.items():
+        if bond is Bond.PERHAPS or other == name or other.startswith("<"):
+            continue
+        there = place.summary.binds.get(other)
+        if there is None or (there.known.definition is None and there.known.type != library.SCALAR):
+            if there is None or there.status is not Status.DELETED:
+                yield other
+
+
+def _changer(later: Sequence[Place], name: str, other: str) -> Place | None:
+    """The first later step that changes one of the names in place, where the other is read in it or after it."""
+    for index, place in enumerate(later):
+        changed = {n for n in (name, other) if n in place.summary.changes}
+        for one in changed:
+            partner = other if one == name else name
+            readers: list[Read | None] = [p.summary.reads.get(partner) for p in later[index:]]
+            if any(r is not None for r in readers):
+                return place
+        if name in place.summary.binds or other in place.summary.binds:
+            return None
+    return None

@@ -1,0 +1,53 @@
+"""Calls that leave something behind outside every variable. Data, not code; from the libraries' documentation."""
+
+from __future__ import annotations
+
+#: Functions (and objects, whose mutators count) that change state of the whole process.
+STATE_CALLS = frozenset(
+    "os.chdir os.putenv os.unsetenv os.environ sys.path sys.setrecursionlimit numpy.set_printoptions numpy.seterr "
+    "pandas.set_option pandas.reset_option warnings.filterwarnings warnings.simplefilter matplotlib.use "
+    "matplotlib.style.use matplotlib.rc matplotlib.rcParams matplotlib.pyplot.style.use matplotlib.pyplot.rc "
+    "matplotlib.pyplot.rcParams matplotlib.pyplot.switch_backend seaborn.set seaborn.set_theme seaborn.set_style "
+    "seaborn.set_context seaborn.set_palette locale.setlocale decimal.setcontext logging.basicConfig logging.disable "
+    "torch.set_default_dtype torch.set_num_threads torch.set_grad_enabled torch.use_deterministic_algorithms "
+    "sklearn.set_config socket.setdefaulttimeout".split()
+)
+
+#: Functions that write a file: the position of its path.
+FILE_WRITES: dict[str, int] = {
+    "numpy.save": 0,
+    "numpy.savez": 0,
+    "numpy.savez_compressed": 0,
+    "numpy.savetxt": 0,
+    "joblib.dump": 1,
+    "torch.save": 1,
+    "shutil.copy": 1,
+    "shutil.copyfile": 1,
+    "shutil.move": 1,
+    "os.rename": 1,
+    "os.mkdir": 0,
+    "os.makedirs": 0,
+}
+
+#: Functions that read a file: the position of its path.
+FILE_READS: dict[str, int] = {
+    **{f"pandas.read_{kind}": 0 for kind in "csv table json excel parquet pickle feather hdf orc fwf xml".split()},
+    "numpy.load": 0,
+    "numpy.loadtxt": 0,
+    "numpy.genfromtxt": 0,
+    "joblib.load": 0,
+    "torch.load": 0,
+    "os.listdir": 0,
+    "os.remove": 0,
+    "os.path.exists": 0,
+    "os.path.getsize": 0,
+    "shutil.copy": 0,
+}
+
+#: Methods that write a file: `to_...` take its path, the others are of a path.
+WRITE_METHODS = frozenset(
+    "to_csv to_json to_excel to_parquet to_pickle to_feather to_hdf to_orc write_text write_bytes".split()
+)
+
+#: Methods of a path that read its file.
+READ_METHODS = frozenset("read_text read_bytes exists is_file unlink stat".split())
