@@ -45,9 +45,7 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:
     listed = ", ".join(f"`{known_name}`" for known_name in names)
     if meant := closest(name, names):
         return UsageError(f"there is no {kind} `{name}`: did you mean `{meant}`?")
-    return UsageError(
-        f"there is no {kind} `{name}`: " + (f"there are {listed}" if names else "there is none")
-    )
+    return UsageError(f"there is no {kind} `{name}`: " + (f"there are {listed}" if names else "there is none"))
 
 
 def _lookup(name: str, known: Mapping[str, Parameter]) -> Parameter:

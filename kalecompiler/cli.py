@@ -226,6 +226,18 @@ def graph(notebook: Path, output: Path | None, format_: str, image: str | None) 
     return commands.status(diagnostics)
 
 
+@kalec.command(epilog=_examples("kalec why model churn.ipynb"))
+@click.argument("variable")
+@NOTEBOOK
+def why(variable: str, notebook: Path) -> int:
+    """Tell where a variable comes from, in each step that reads it.
+
+    Which version, from which step and cell, why that one, and who else may change it.
+    """
+    click.echo(commands.why(notebook, variable), nl=False)
+    return 0
+
+
 @kalec.command(epilog=_examples("kalec rule KC201", "kalec rule"))
 @click.argument("code", required=False)
 def rule(code: str | None) -> int:

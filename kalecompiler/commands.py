@@ -86,8 +86,9 @@ def compile_(path: Path, options: Options, *, limit: bool = True) -> Package:
     planned = plan(path, options)
     if planned.pipeline is None or has_errors(planned.diagnostics):
         raise NotebookError(planned.diagnostics)
-    from kalecompiler.compile import compile_package
+    from kalecompiler.compile import compile_package, import_kfp_without_client
 
+    import_kfp_without_client()
     try:
         compiled = compile_package(planned.pipeline, limit=limit)
     except NotebookError as error:
@@ -152,6 +153,14 @@ def graph(path: Path, format_: str, options: Options) -> tuple[str, tuple[Diagno
         "text": graph.to_text,
     }
     return writers[format_](pipeline), diagnostics
+
+
+def why(path: Path, variable: str) -> str:
+    """Where each step that reads a variable gets it from. Raises UsageError for an unknown name."""
+    from kalecompiler.plan import analyse
+    from kalecompiler.why import explain
+
+    return explain(analyse(path, {}), variable)
 
 
 def rule(code: str | None) -> str:

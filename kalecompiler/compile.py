@@ -63,7 +63,6 @@ def compile_package(pipeline: Pipeline, *, limit: bool = True) -> Compiled:
 def execute(module: str) -> tuple[dict[str, Any], dict[str, Any] | None]:
     """The pipeline's and (where there is one) the platform's document of a rendered module."""
     with _silence():
-        _import_kfp()
         from google.protobuf import json_format
 
         namespace: dict[str, Any] = {"__name__": "kalecompiler_rendered_pipeline"}
@@ -85,17 +84,19 @@ def dump(name: str, spec: dict[str, Any], platform: dict[str, Any] | None) -> st
     return f"# Kubeflow pipeline {name}, compiled by kalecompiler {VERSION} from a notebook.\n{body}"
 
 
-def _import_kfp() -> None:
-    """Import kfp by its own switch for a short start: its client is left out until somebody imports `kfp.client`.
+def import_kfp_without_client() -> None:
+    """Import kfp by its own switch for a short start, which leaves out `kfp.Client`; no effect where it is imported.
 
-    That client brings all of Kubernetes' API and takes four times as long as what compiles.
+    The client brings all of Kubernetes' API, and takes four times as long as what compiles. `kfp.client` can still be
+    imported. For processes of ours: a library must not take `kfp.Client` from its user.
     """
     switch = "_KFP_RUNTIME"
     if "kfp" in sys.modules or switch in os.environ:
         return
     os.environ[switch] = "true"
     try:
-        importlib.import_module("kfp")
+        with _silence():
+            importlib.import_module("kfp")
     finally:
         del os.environ[switch]
 

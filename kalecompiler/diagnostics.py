@@ -168,7 +168,6 @@ STEP_TOO_LARGE = _error("KC501", "step-too-large")
 WORKFLOW_LARGE = _warning("KC502", "workflow-large")
 WORKFLOW_TOO_LARGE = _error("KC503", "workflow-too-large")
 PARAMETER_NAME = _error("KC504", "parameter-name")
-DEFAULT_NOT_CARRIED = _error("KC505", "default-not-carried")
 RESOURCE_NOT_CARRIED = _error("KC506", "resource-not-carried")
 TEXT_NOT_CARRIED = _error("KC507", "text-not-carried")
 

@@ -153,7 +153,7 @@ class Effects(Protocols):
         touched = draws.touched(path, node) if path is not None else None
         if touched is None and isinstance(node.func, ast.Attribute) and not draws.fixed(node):
             kind, name = self.type_of(node.func.value), node.func.attr
-            if kind == library.ESTIMATOR and name in draws.FITS:
+            if kind == library.ESTIMATOR and name in draws.FITS and not self._is_fixed(node.func.value):
                 touched = draws.GENERATORS["numpy.random"].variable, Grade.POSSIBLE
             elif kind == library.PANDAS and name == "sample":
                 touched = draws.GENERATORS["numpy.random"].variable, Grade.DEFINITE
@@ -165,6 +165,13 @@ class Effects(Protocols):
         else:
             self.flow.load(name, node, hard=False)
             self.flow.change(name, grade, node, f"`{ast.unparse(node.func)}()` draws from it")
+
+    def _is_fixed(self, receiver: ast.expr) -> bool:
+        """Whether an estimator was given a seed of its own."""
+        if isinstance(receiver, ast.Call):
+            return draws.fixed(receiver)
+        known = self.flow.known(receiver.id) if isinstance(receiver, ast.Name) else None
+        return known is not None and known.fixed
 
     def _call(self, node: ast.Call) -> None:
         path = self.path(node.func)

@@ -101,6 +101,7 @@ class Known:
     taint: frozenset[Definition] = frozenset()
     roots: Mapping[str, Bond] = field(default_factory=dict)
     node: ast.AST | None = None
+    fixed: bool = False  # an estimator with a seed of its own
 
     def own(self) -> frozenset[Definition]:
         return frozenset({self.definition}) if self.definition else frozenset()

@@ -10,10 +10,10 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from kalecompiler.diagnostics import (
-    DEFAULT_NOT_CARRIED,
     PARAMETER_NAME,
     RESOURCE_NOT_CARRIED,
     TEXT_NOT_CARRIED,
+    UNSUPPORTED_DEFAULT,
     Diagnostic,
 )
 from kalecompiler.model import Location, Parameter, Pipeline, Step
@@ -40,7 +40,7 @@ _IMAGE = re.compile(r"[!-~]+")
 
 
 def check_expressible(pipeline: Pipeline) -> tuple[Diagnostic, ...]:
-    """Everything in the pipeline that KFP cannot express, as KC504 to KC507."""
+    """Everything in the pipeline that KFP cannot express, as KC403 and KC504 to KC507."""
     whole = Location(pipeline.notebook)
     findings = [*_text_findings("the pipeline's description", pipeline.description, whole)]
     for parameter in pipeline.parameters:
@@ -63,8 +63,8 @@ def _parameter_findings(parameter: Parameter, location: Location) -> Iterator[Di
     reason = None if parameter.optional and parameter.default is None else why_not_carried(parameter.default)
     if reason:
         yield Diagnostic(
-            DEFAULT_NOT_CARRIED,
-            f"the default of parameter `{name}` holds {reason}, which KFP cannot carry",
+            UNSUPPORTED_DEFAULT,
+            f"the default of `{name}` holds {reason}, which KFP cannot carry",
             location,
             "compute the value in a step, or pass it as text",
         )
@@ -115,7 +115,11 @@ def _text_findings(what: str, text: str, location: Location) -> Iterator[Diagnos
 
 def _resource_findings(step: Step, location: Location) -> Iterator[Diagnostic]:
     accelerators = [name for name, _ in step.settings.limits if name not in QUANTITIES]
-    reasons = [f"two kinds of accelerator: {' and '.join(accelerators)}"] if len(accelerators) > 1 else []
+    reasons = (
+        [f"two kinds of accelerator: {' and '.join(f'`{name}`' for name in accelerators)}"]
+        if len(accelerators) > 1
+        else []
+    )
     reasons += [reason for name, quantity in step.settings.limits if (reason := _limit_reason(name, quantity))]
     reasons += [reason for name, quantity in step.settings.requests if (reason := _request_reason(name, quantity))]
     for reason in reasons:

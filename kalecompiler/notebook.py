@@ -123,7 +123,7 @@ def _convert(path: Path, document: dict[str, Any], version: int) -> dict[str, An
 
     try:
         new = dict(nbformat.reads(json.dumps({**document, "nbformat": version}), as_version=4))
-    except (AttributeError, LookupError, RecursionError, TypeError, ValueError, nbformat.ValidationError):
+    except (AttributeError, LookupError, NameError, RecursionError, TypeError, ValueError, nbformat.ValidationError):
         message = f"the notebook's old format {version} cannot be converted: it is damaged"
         raise _failure(INVALID_NOTEBOOK, path, message, "open it in Jupyter and save it") from None
     # nbformat makes up ids, others each time

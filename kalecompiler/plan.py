@@ -31,6 +31,8 @@ from kalecompiler.diagnostics import Diagnostic, has_errors
 from kalecompiler.limits import check_expressible
 from kalecompiler.model import Annotation, Cell, Location, Notebook, Parameter, Pipeline, Role
 from kalecompiler.namespace import Whole
+from kalecompiler.preamble import Preamble
+from kalecompiler.settings import Settings
 from kalecompiler.versions import Unit
 
 
@@ -41,10 +43,22 @@ class Planned:
     notebook: Notebook
     draft: Pipeline
     diagnostics: tuple[Diagnostic, ...]
+    settings: Settings
 
     @property
     def pipeline(self) -> Pipeline | None:
         return None if has_errors(self.diagnostics) else self.draft
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """A notebook read, analysed and connected: what the pipeline is then put together from."""
+
+    reading: Reading
+    annotations: tuple[Annotation, ...]
+    shared: Preamble
+    flow: Dataflow
+    diagnostics: tuple[Diagnostic, ...]
 
 
 def plan(path: Path, options: Mapping[str, Any]) -> Planned:
@@ -52,29 +66,35 @@ def plan(path: Path, options: Mapping[str, Any]) -> Planned:
 
     Raises NotebookError where the file is no notebook, UsageError where it or the configuration cannot be read.
     """
+    analysis = analyse(path, options)
+    reading = analysis.reading
+    settings_ = tags.step_settings(analysis.annotations, reading.settings)
+    draft, findings = assemble.pipeline(reading, analysis.shared, analysis.flow, settings_)
+    diagnostics = [*analysis.diagnostics, *findings]
+    if not has_errors(diagnostics):
+        diagnostics += check_expressible(draft)
+    return Planned(reading.book, draft, tuple(_in_order(diagnostics)), reading.settings)
+
+
+def analyse(path: Path, options: Mapping[str, Any]) -> Analysis:
+    """Run read, annotate, analyse and connect on the notebook at `path`. Raises as `plan` does."""
     book, found = notebook.read(path)
     config, more = settings.load(book, options)
     annotations, problems = tags.annotate(book, config)
     diagnostics = [*found, *more, *problems]
     parts = [_part(book, annotation, diagnostics) for annotation in annotations if annotation.role is not Role.SKIP]
     parameters_, metrics = _parameters_and_metrics(book, parts, diagnostics)
-    steps = _steps(parts)
-    unresolvable = {rules.UNKNOWN_STEP, rules.PREV_CYCLE, rules.PREV_TO_ITSELF}
-    loose = any(d.rule in unresolvable for d in diagnostics)
-    reading = Reading(book, config, parts, steps, parameters_, metrics)
+    reading = Reading(book, config, parts, _steps(parts), parameters_, metrics)
     live = [part.tree for part in parts]
     whole = Whole(names.method_names(s for tree in live for s in tree.body), draws.seeded(live))
     shared = preamble.build(reading.shared_statements(), {p.name: p.type for p in parameters_}, whole)
-    units = _units(reading, loose)
+    unresolvable = {rules.UNKNOWN_STEP, rules.PREV_CYCLE, rules.PREV_TO_ITSELF}
+    units = _units(reading, loose=any(d.rule in unresolvable for d in diagnostics))
     flow = dataflow.connect(units, shared, reading.parameter_names, whole)
     diagnostics += _shared_findings(reading, shared) + _rebound(reading, shared)
-    diagnostics += _name_findings(reading, flow, shared, diagnostics) + hidden.find(reading)
-    diagnostics += ordering.check(reading, flow)
-    draft, package_findings = assemble.pipeline(reading, shared, flow, tags.step_settings(annotations, config))
-    diagnostics += package_findings
-    if not has_errors(diagnostics):
-        diagnostics += check_expressible(draft)
-    return Planned(book, draft, tuple(_in_order(diagnostics)))
+    diagnostics += _name_findings(reading, flow, shared, diagnostics)
+    diagnostics += hidden.find(reading) + ordering.check(reading, flow)
+    return Analysis(reading, annotations, shared, flow, tuple(diagnostics))
 
 
 def _part(book: Notebook, annotation: Annotation, diagnostics: list[Diagnostic]) -> Part:
@@ -127,7 +147,7 @@ def _steps(parts: Sequence[Part]) -> dict[str, list[Part]]:
     return steps
 
 
-def _units(reading: Reading, loose: bool) -> list[Unit]:
+def _units(reading: Reading, *, loose: bool) -> list[Unit]:
     """What connect needs of each step; with `loose` the `prev:` tags are broken and left aside.
 
     A step that takes part in the `prev:` graph, by a tag of its own or named in another's, has those edges and no

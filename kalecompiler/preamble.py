@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kalecompiler import library, names
 from kalecompiler.facts import Binding, Definition, Known, Read, Status, Summary
@@ -113,8 +113,7 @@ def _known(state: Mapping[str, Binding], name: str, parameter_types: Mapping[str
 
 
 def _tainted(binding: Binding, taint: frozenset[Definition]) -> Binding:
-    k = binding.known
-    return Binding(binding.status, binding.site, Known(k.definition, k.type, k.path, k.taint | taint, k.roots, k.node))
+    return replace(binding, known=replace(binding.known, taint=binding.known.taint | taint))
 
 
 def _runs_everywhere(statement: ast.stmt, flow: Flow) -> bool:

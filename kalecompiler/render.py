@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import builtins
 import functools
-import heapq
 import keyword
 import types
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from kalecompiler import limits, payload
 from kalecompiler.diagnostics import NotebookError, has_errors
+from kalecompiler.topology import in_order
 from kalecompiler.version import VERSION
 
 if TYPE_CHECKING:
@@ -185,22 +185,9 @@ def _resource_calls(task: str, verb: str, resource: str, quantity: str) -> Itera
 
 def _ordered(steps: tuple[Step, ...]) -> list[Step]:
     """The steps with each after those that it needs, and otherwise in the order of the notebook."""
-    waiting = {step.name: {*step.after, *(item.producer for item in step.inputs)} for step in steps}
-    place = {step.name: number for number, step in enumerate(steps)}
-    followers: dict[str, list[str]] = {step.name: [] for step in steps}
-    for name, needs in waiting.items():
-        for need in needs:
-            followers[need].append(name)
-    ready = [place[name] for name, needs in waiting.items() if not needs]
-    ordered: list[Step] = []
-    while ready:
-        step = steps[heapq.heappop(ready)]
-        ordered.append(step)
-        for name in followers[step.name]:
-            waiting[name].discard(step.name)
-            if not waiting[name]:
-                heapq.heappush(ready, place[name])
-    return ordered
+    named = {step.name: step for step in steps}
+    needs = {step.name: (*step.after, *(item.producer for item in step.inputs)) for step in steps}
+    return [named[name] for name in in_order(needs)]
 
 
 def _part_sets(pipeline: Pipeline) -> list[tuple[str, ...]]:

@@ -58,7 +58,6 @@ class Settings:
     trusted_hosts: tuple[str, ...] = ()
     defaults: tuple[Setting, ...] = ()
     steps: Mapping[str, tuple[Setting, ...]] = field(default_factory=dict)
-    strict: bool = False
 
 
 def load(notebook: Notebook, options: Mapping[str, Any]) -> tuple[Settings, list[Diagnostic]]:

@@ -59,6 +59,9 @@ def read_table(raw: Any, origin: Location) -> tuple[Table, list[Problem]]:
     found = list(_settings(given))
     steps = {name: list(_settings(own)) for name, own in tables.items()}
     problems += [_later(s) for own in (found, *steps.values()) for s in own if not s.effective]
+    if values.get("experiment"):
+        message = f"the experiment `{values['experiment']}` has no effect yet"
+        problems.append(Problem(NO_EFFECT_YET, message, "it counts when a pipeline is submitted"))
     # the pipeline's image is a value of its own, because an option or a variable of the environment can replace it
     images = [setting.value for setting in found if setting.kind == "image"]
     values |= {"image": images[-1]} if images else {}
@@ -155,12 +158,6 @@ def _texts(key: str, value: Any) -> tuple[str, ...]:
     return tuple(value)
 
 
-def _truth(key: str, value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise TableError(f"`{key}` must be true or false, not {_shown(value)}")
-    return value
-
-
 def _shown(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 40 else text[:37] + "..."
@@ -174,7 +171,6 @@ _VALUES: dict[str, Callable[[str, Any], Any]] = {
     "packages": _texts,
     "index-url": _text,
     "trusted-hosts": _texts,
-    "strict": _truth,
 }
 _SETTINGS: dict[str, Callable[[str, Any], Iterator[ParsedSetting]]] = {
     "image": _image,

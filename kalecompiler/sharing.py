@@ -6,7 +6,7 @@ import ast
 import builtins
 from typing import TYPE_CHECKING
 
-from kalecompiler import library, names
+from kalecompiler import draws, library, names
 from kalecompiler.calls import bind_arguments, method, returned_parameters, stored_parameters
 from kalecompiler.facts import Bond, Definition, Known, Roots
 
@@ -49,7 +49,8 @@ class Values:
         if known is not None:
             return Known(known.definition, known.type, known.path, known.taint | taint, self.roots(expr), known.node)
         owner = self.class_named(expr.func) if isinstance(expr, ast.Call) else None
-        return Known(type=self.type_of(expr), taint=taint, roots=self.roots(expr), node=owner)
+        fixed = isinstance(expr, ast.Call) and draws.fixed(expr)
+        return Known(type=self.type_of(expr), taint=taint, roots=self.roots(expr), node=owner, fixed=fixed)
 
     def _alias(self, expr: ast.expr) -> Known | None:
         """`b = a`: b is known as a is, but a second name for a definition is a value like others."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from kalecompiler import names
 from kalecompiler.draws import VARIABLES
@@ -230,7 +230,7 @@ def bound(unit: Unit) -> frozenset[str]:
 def _with_taint(known: Known, taint: frozenset[Definition]) -> Known:
     if taint <= known.taint:
         return known
-    return Known(known.definition, known.type, known.path, known.taint | taint, known.roots, known.node)
+    return replace(known, taint=known.taint | taint)
 
 
 def _text(known: Known) -> str | None:

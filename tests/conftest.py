@@ -41,5 +41,6 @@ def golden(request: pytest.FixtureRequest) -> Callable[[Path, str], None]:
 @pytest.fixture(autouse=True)
 def _own_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same answers wherever the tests run."""
-    for name in ("NO_COLOR", "FORCE_COLOR", "KALEC_DEBUG", "COLUMNS"):
+    ours = [name for name in os.environ if name.startswith("KALEC_") and name != "KALEC_SHARED"]
+    for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", *ours):
         monkeypatch.delenv(name, raising=False)

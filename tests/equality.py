@@ -68,7 +68,7 @@ class _Comparer:
 
 
 def _kind(value: Any) -> str:
-    return f"{type(value).__module__}.{type(value).__qualname__}"
+    return f"{type(value).__module__}.{type(value).__name__}"
 
 
 def _unequal(one: Any, other: Any) -> str:
@@ -129,7 +129,9 @@ def _container(comparer: _Comparer, one: Any, other: Any) -> Any:
         found = None if one == other else comparer.difference(_sorted(one), _sorted(other))
     else:
         return NotImplemented
-    return found or comparer.difference(getattr(one, "__dict__", None), getattr(other, "__dict__", None))
+    if found or type(one).__module__ != "__main__":
+        return found
+    return comparer.difference(getattr(one, "__dict__", None), getattr(other, "__dict__", None))
 
 
 def _sorted(values: Any) -> list[Any]:

@@ -12,6 +12,7 @@ import contextlib
 import io
 import json
 import os
+import random
 import re
 import sys
 import traceback
@@ -32,7 +33,7 @@ from kalecompiler.diagnostics import Diagnostic, NotebookError, Severity
 from kalecompiler.draws import VARIABLES
 from kalecompiler.model import Pipeline, Role, Step
 from kalecompiler.plan import Planned, plan
-from kalecompiler.runtime import shell, values
+from kalecompiler.runtime import display, shell, values
 from kalecompiler.runtime import step as runtime_step
 
 
@@ -52,7 +53,8 @@ class Difference:
 class Verdict:
     """What came of a notebook: `outcome` is equal, refused, failed (loudly), broken (the notebook itself) or different.
 
-    `compared` counts the variables and printed texts that were compared, `incomparable` lists those that could not be.
+    `compared` counts the variables and printed texts that were compared; `incomparable` lists those that could not be,
+    and `unstable` has those, by step and variable, that come out otherwise when the notebook is run a second time.
     """
 
     outcome: str
@@ -62,15 +64,18 @@ class Verdict:
     said: list[str] = field(default_factory=list)
     compared: int = 0
     incomparable: list[str] = field(default_factory=list)
-    printed: dict[str, str] = field(default_factory=dict)
+    unstable: set[tuple[str, str]] = field(default_factory=set)
     metrics: dict[str, dict[str, Any]] = field(default_factory=dict)
     planned: Planned | None = None
 
     @property
     def warnings(self) -> list[str]:
-        """The warnings about names and data, at compile time and from the steps."""
-        about = [d for d in self.findings if d.severity is Severity.WARNING and d.rule.code.startswith("KC2")]
-        return [f"{d.rule.code}: {d.message}" for d in about] + self.said
+        """The warnings about names, data and what only one step sees, at compile time and from the steps."""
+        return [f"{d.rule.code}: {d.message}" for d in self._warnings()] + self.said
+
+    def _warnings(self) -> list[Diagnostic]:
+        about = ("KC2", "KC311")
+        return [d for d in self.findings if d.severity is Severity.WARNING and d.rule.code.startswith(about)]
 
     @property
     def text(self) -> str:
@@ -78,23 +83,26 @@ class Verdict:
         findings = [f"{d.rule.code} {d.message}\n{d.location.source or ''}\n{d.hint or ''}" for d in self.findings]
         return "\n".join([*findings, *self.said, *self.details])
 
-    @property
-    def unsaid(self) -> list[Difference]:
-        """The differences without a warning that names the variable, or the step or one above it."""
-        warned = self._warned_steps()
+    def unsaid(self, *, along_order: bool = False) -> list[Difference]:
+        """The differences of which no warning speaks: by naming the variable, or the step, or one above it.
+
+        Above it means: whose data it loads; with `along_order` every step that runs before it.
+        """
+        warned = self._warned_steps(along_order)
         return [
             d
             for d in self.differences
             if d.step not in warned and not (d.variable and any(f"`{d.variable}`" in w for w in self.warnings))
         ]
 
-    def _warned_steps(self) -> set[str]:
-        """Steps that a warning is about, and those that load data from them."""
+    def _warned_steps(self, along_order: bool) -> set[str]:
         assert self.planned is not None
         steps = self.planned.draft.steps
-        found = {s.name for s in steps if any(f"`{s.name}`" in w for w in self.warnings)}
+        cells = {d.location.cell for d in self._warnings()}
+        found = {s.name for s in steps if cells & {*s.cells} or any(f"`{s.name}`" in w for w in self.warnings)}
         for _ in steps:
-            found |= {s.name for s in steps if any(i.producer in found for i in s.inputs)}
+            below = {s.name: {i.producer for i in s.inputs} | set(s.after if along_order else ()) for s in steps}
+            found |= {name for name, above in below.items() if above & found}
         return found
 
 
@@ -132,22 +140,24 @@ def judge(
     run = Run(planned.pipeline, path.parent, work, dict(arguments or {}))
     failed = run.steps()
     verdict.said, verdict.metrics = run.said(), run.metrics()
-    compared = _in_notebook(planned, run)
-    if failed is not None and not compared.error:
+    if failed is not None:
         verdict.outcome, verdict.details = "failed", [failed]
         return verdict
+    compared = _in_notebook(planned, run, work)
     if compared.error:
         verdict.outcome, verdict.details = "broken", [compared.error]
         return verdict
-    verdict.printed = compared.printed
     expected = compared.printed | dict(prints or {})
     differences = [Difference(**d) for d in compared.differences if d["variable"] not in ignore]
     differences += run.printed_otherwise(expected)
-    verdict.differences = differences
-    verdict.details = [str(d) for d in differences]
+    if differences:
+        verdict.unstable = _unstable(planned, run)
+    verdict.differences = [d for d in differences if (d.step, d.variable) not in verdict.unstable]
+    verdict.details = [str(d) for d in verdict.differences]
     verdict.compared = compared.compared + sum(1 for text in expected.values() if text.strip())
+    verdict.compared -= len(verdict.unstable)
     verdict.incomparable = compared.incomparable
-    verdict.outcome = "different" if differences else "equal"
+    verdict.outcome = "different" if verdict.differences else "equal"
     return verdict
 
 
@@ -244,6 +254,9 @@ def in_child(job: Callable[[], str], folder: Path, log: Path) -> str:
             os.chdir(folder)
             sys.path[:] = [str(folder), *sys.path]
             sys.modules["__main__"] = types.ModuleType("__main__")
+            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+            sys.stdin = io.TextIOWrapper(os.fdopen(0, "rb", closefd=False))
+            _shuffle()
             warnings.simplefilter("ignore")  # their text tells where code stands
             answer = job()
             _write(writer, answer.encode("utf-8", "backslashreplace"))
@@ -259,6 +272,13 @@ def in_child(job: Callable[[], str], folder: Path, log: Path) -> str:
         answer = stream.read().decode()
     os.waitpid(child, 0)
     return answer
+
+
+def _shuffle() -> None:
+    """Random numbers that nobody seeded are others in every process."""
+    random.seed()
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed()
 
 
 def _write(descriptor: int, data: bytes) -> None:
@@ -282,16 +302,29 @@ def warm() -> None:
 # -- the notebook ------------------------------------------------------------------------------------------------------
 
 
-def _in_notebook(planned: Planned, run: Run) -> _Compared:
-    log = run.work / "notebook.log"
-    answer = in_child(lambda: json.dumps(asdict(_compare(planned, run, log))), run.folder, log)
+def _in_notebook(planned: Planned, run: Run, values_of: Path, keep: Path | None = None) -> _Compared:
+    """Run the notebook in a fork; compare with the values under `values_of`, or keep its own values under `keep`."""
+    log = (keep or run.work) / "notebook.log"
+    answer = in_child(lambda: json.dumps(asdict(_compare(planned, run, log, values_of, keep))), run.folder, log)
     return _Compared(**json.loads(answer)) if answer else _Compared(f"it ended early: {log.read_text()[-800:]}")
 
 
-def _compare(planned: Planned, run: Run, log: Path) -> _Compared:
+def _unstable(planned: Planned, run: Run) -> set[tuple[str, str]]:
+    """What differs between two runs of the notebook itself: times, numbers drawn without a seed."""
+    keep = run.work / "again"
+    for step in run.pipeline.steps:
+        (keep / step.name).mkdir(parents=True)
+    first = _in_notebook(planned, run, run.work, keep)
+    second = _in_notebook(planned, run, keep)
+    printed = {(s.name, "") for s in run.pipeline.steps if first.printed.get(s.name) != second.printed.get(s.name)}
+    return printed | {(d["step"], d["variable"]) for d in second.differences}
+
+
+def _compare(planned: Planned, run: Run, log: Path, values_of: Path, keep: Path | None) -> _Compared:
     """In a fork: run the notebook, and compare after the last cell of each step."""
     found = _Compared()
-    kernel = runtime_step.cells.Kernel(sys.modules["__main__"].__dict__, _Echo())
+    recorder = display.Recorder(os.devnull)
+    kernel = runtime_step.cells.Kernel(sys.modules["__main__"].__dict__, recorder)
     given = {p.name: p.default for p in run.pipeline.parameters} | run.arguments
     kernel.namespace |= given
     if any("get_ipython" in c.source for s in run.pipeline.steps for c in s.code):
@@ -309,11 +342,36 @@ def _compare(planned: Planned, run: Run, log: Path) -> _Compared:
             kernel.namespace |= run.arguments
         sys.stdout.flush()
         if number in owner:
-            text = log.read_text(encoding="utf-8", errors="replace")[start:]
+            text = log.read_bytes()[start:].decode(errors="replace")
             found.printed[owner[number]] = found.printed.get(owner[number], "") + text
         if number in last:
-            _compare_outputs(last[number], kernel.namespace, run, found)
+            _at_end(last[number], kernel.namespace, values_of, keep, found)
     return found
+
+
+def _at_end(step: Step, namespace: Mapping[str, Any], values_of: Path, keep: Path | None, found: _Compared) -> None:
+    """At the end of a step: compare the variables that it hands on, or keep them."""
+    for output in (o for o in step.outputs if o.variable not in VARIABLES):
+        live = namespace.get(output.variable, values.ABSENT)
+        path = (keep or values_of) / step.name / output.port
+        if keep is not None:
+            with contextlib.suppress(Exception):
+                values.save(str(path), live, output.variable)
+        elif path.exists():
+            found.compared += 1
+            text = _unlike(live, path, step, output.variable, found)
+            if text:
+                found.differences.append({"step": step.name, "variable": output.variable, "text": text[:2000]})
+
+
+def _unlike(live: Any, path: Path, step: Step, variable: str, found: _Compared) -> str | None:
+    try:
+        ours = values.load(str(path), None, variable, step.name)
+    except Exception as error:
+        return f"cannot be loaded: {error}"
+    comparison = compare(live, ours)
+    found.incomparable += [f"{step.name}.{variable}: {kind}" for kind in comparison.incomparable]
+    return comparison.difference
 
 
 def _live_cells(planned: Planned) -> list[tuple[int, Role, str]]:
@@ -322,33 +380,6 @@ def _live_cells(planned: Planned) -> list[tuple[int, Role, str]]:
     annotations, _ = tags.annotate(planned.notebook, config)
     roles = (Role.IMPORTS, Role.FUNCTIONS, Role.STEP, Role.PARAMETERS)
     return [(a.cell.number, a.role, ipython.translate(a.cell.source).source) for a in annotations if a.role in roles]
-
-
-def _compare_outputs(step: Step, namespace: Mapping[str, Any], run: Run, found: _Compared) -> None:
-    for output in (o for o in step.outputs if o.variable not in VARIABLES):
-        path = run.work / step.name / output.port
-        if not path.exists():
-            continue
-        found.compared += 1
-        text: str | None
-        try:
-            ours = values.load(str(path), None, output.variable, step.name)
-        except Exception as error:
-            text = f"cannot be loaded: {error}"
-        else:
-            comparison = compare(namespace.get(output.variable, values.ABSENT), ours)
-            text = comparison.difference
-            found.incomparable += [f"{step.name}.{output.variable}: {kind}" for kind in comparison.incomparable]
-        if text:
-            found.differences.append({"step": step.name, "variable": output.variable, "text": text[:2000]})
-
-
-class _Echo(runtime_step.cells.Silent):
-    """Prints the last expression's value, as a step does."""
-
-    def result(self, value: Any) -> None:
-        if value is not None:
-            print(repr(value))
 
 
 def _plain(text: str) -> str:

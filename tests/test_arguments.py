@@ -95,7 +95,7 @@ def test_none_leaves_an_optional_parameter_out(spec: str) -> None:
         (
             'opts={1: "a"}',
             "the parameter `opts` is a mapping (dict), which `{1: \"a\"}` is not: "
-            'KFP cannot carry a key that is no text; write for example opts={"key": 1}',
+            'KFP cannot carry a key that is no text; write for example `opts={"key": 1}`',
         ),
         (
             "title=\udcff",

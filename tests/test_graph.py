@@ -32,8 +32,11 @@ def area(r):
     return math.pi * r * r
 # %% step:make
 radii = list(range(size))
+def spread(values):
+    return max(values) - min(values)
 # %% step:measure prev:make
 areas = [area(r) for r in radii]
+assert spread(areas) >= 0
 # %%
 largest = max(areas)
 # %% step:migrate prev:make
@@ -57,7 +60,7 @@ STEPS = [
         "name": "measure",
         "after": ["make"],
         "inputs": [{"variable": "radii", "producer": "make"}],
-        "definitions": ["area", "math"],
+        "definitions": ["spread"],
         "outputs": ["largest"],
         "parameters": [],
         "packages": [],

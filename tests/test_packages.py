@@ -217,7 +217,7 @@ def test_doubt_where_the_environment_knows_another_distribution(
     assert problem.rule.code == "KC330"
     assert (
         problem.message
-        == "module 'frob' comes from 'frobnicate-tools' in this environment, and from 'frob' in the step"
+        == "module `frob` comes from `frobnicate-tools` in this environment, and from `frob` in the step"
     )
     assert [p.requirement for p in resolve(imported("frob"))] == ["frob"]
 

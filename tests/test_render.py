@@ -219,21 +219,21 @@ def test_any_text_survives_in_the_step(text: str) -> None:
     [
         pytest.param(
             with_parameters(Parameter("größe", "int", 1)),
-            "KC504: KFP cannot have a parameter named 'größe'",
+            "KC504: KFP cannot have a parameter named `größe`",
             id="umlaut",
         ),
         pytest.param(
-            with_parameters(Parameter("_x", "int", 1)), "KC504: KFP cannot have a parameter named '_x'", id="underscore"
+            with_parameters(Parameter("_x", "int", 1)), "KC504: KFP cannot have a parameter named `_x`", id="underscore"
         ),
         pytest.param(
             with_parameters(Parameter("Output", "int", 1)),
-            "KC504: KFP cannot have a parameter named 'Output'",
+            "KC504: KFP cannot have a parameter named `Output`",
             id="kfp's own name",
         ),
         *(
             pytest.param(
                 with_parameters(Parameter("x", "list", [default])),
-                f"KC505: the default of parameter `x` holds {reason}, which KFP cannot carry",
+                f"KC403: the default of `x` holds {reason}, which KFP cannot carry",
                 id=reason,
             )
             for default, reason in [
@@ -248,29 +248,29 @@ def test_any_text_survives_in_the_step(text: str) -> None:
         ),
         *(
             pytest.param(
-                one_step(**{field: ((name, quantity),)}), f"KC506: KFP cannot give step 'train' {reason}", id=reason
+                one_step(**{field: ((name, quantity),)}), f"KC506: KFP cannot give step `train` {reason}", id=reason
             )
             for field, name, quantity, reason in [
-                ("limits", "memory", "1.5Gi", "'1.5Gi' of 'memory'"),
-                ("limits", "cpu", "2\n", "'2\\n' of 'cpu'"),
-                ("limits", "ephemeral-storage", "1", "a limit of '1' for 'ephemeral-storage'"),
-                ("limits", "nvidia.com/gpu", "0.5", "a limit of '0.5' for 'nvidia.com/gpu'"),
-                ("requests", "nvidia.com/gpu", "1", "'1' of 'nvidia.com/gpu'"),
+                ("limits", "memory", "1.5Gi", "`1.5Gi` of `memory`"),
+                ("limits", "cpu", "2\n", "`2\n` of `cpu`"),
+                ("limits", "ephemeral-storage", "1", "a limit of `1` for `ephemeral-storage`"),
+                ("limits", "nvidia.com/gpu", "0.5", "a limit of `0.5` for `nvidia.com/gpu`"),
+                ("requests", "nvidia.com/gpu", "1", "`1` of `nvidia.com/gpu`"),
             ]
         ),
         pytest.param(
             one_step(limits=(("amd.com/gpu", "1"), ("nvidia.com/gpu", "1"))),
-            "KC506: KFP cannot give step 'train' two kinds of accelerator: amd.com/gpu and nvidia.com/gpu",
+            "KC506: KFP cannot give step `train` two kinds of accelerator: `amd.com/gpu` and `nvidia.com/gpu`",
             id="two accelerators",
         ),
         pytest.param(
             one_step(image="a:{{tag}}"),
-            "KC507: step 'train' has no usable image: 'a:{{tag}}'",
+            "KC507: step `train` has no usable image: `a:{{tag}}`",
             id="placeholder in an image",
         ),
         pytest.param(
             one_step(labels=(("k", "\udc00"),)),
-            "KC507: label 'k' of step 'train' holds half of a surrogate pair, which no package can",
+            "KC507: label `k` of step `train` holds half of a surrogate pair, which no package can",
             id="half a character in a label",
         ),
     ],

@@ -123,7 +123,6 @@ def test_every_key_of_pyproject(tmp_path: Path) -> None:
         packages = ["numpy>=2", "rich"]
         index_url = "https://pypi.example.com/simple"
         trusted-hosts = ["pypi.example.com"]
-        strict = true
         tags = ["limit:cpu:2"]
         cache = false
         annotations = {"example.com/a" = "b: c"}
@@ -142,7 +141,6 @@ def test_every_key_of_pyproject(tmp_path: Path) -> None:
         index_url="https://pypi.example.com/simple",
         trusted_hosts=("pypi.example.com",),
         defaults=found.defaults,
-        strict=True,
     )
     assert triples(found.defaults) == [
         ("limit", "cpu", "2"),
@@ -207,7 +205,6 @@ REFUSED: dict[str, tuple[str, str]] = {
     "a step that is no table": ("steps.train = 'x'", "`steps.train` must be a table, not 'x'"),
     "an image that is a number": ("image = 5", "`image` must be a text, not 5"),
     "an image with a space": ("image = 'a b'", "`image` is wrong: `a b` is no name of an image"),
-    "strict as a text": ("strict = 'yes'", "`strict` must be true or false, not 'yes'"),
     "a list with numbers": ("packages = [1]", "`packages` must be a list of texts, not [1]"),
     "limits that are no table": ("limits = ['cpu:2']", "`limits` must be a table"),
     "a limit that is true": ("limits.cpu = true", "`limits.cpu` must be a text, not True; put it in quotes"),
@@ -476,7 +473,7 @@ VALUES = st.recursive(
     max_leaves=6,
 )
 KEYS = st.sampled_from(
-    ["image", "steps", "tags", "limits", "labels", "cache", "experiment", "packages", "strict", "pipeline_name"]
+    ["image", "steps", "tags", "limits", "labels", "cache", "experiment", "packages", "pipeline_name"]
     + ["steps_defaults", "volumes", "docker_image", "security_context", "requirements", "x"]
 )
 TABLES = st.dictionaries(KEYS, VALUES, max_size=4) | VALUES
@@ -507,7 +504,7 @@ def test_the_original_notebooks_of_kale(shared: Path) -> None:
     for row in manifest:
         book, _ = notebook.read(shared / "notebooks" / row["file"])
         found[Path(row["file"]).stem], findings = settings.load(book, {})
-        assert {f.rule.code for f in findings} <= {"KC130", "KC134"}, row["file"]
+        assert {f.rule.code for f in findings} <= {"KC105", "KC130", "KC134"}, row["file"]
     assert found["iris"].pipeline_name == "iris-pipeline"
     assert found["iris"].experiment == "iris-experiment"
     assert triples(found["digit-recognizer-kale"].defaults) == [

@@ -361,7 +361,7 @@ print(i)
     ),
     Case(
         "no prev mixed with prev",
-        RIGHT,
+        REFUSED,
         """
 # %% step:a
 x = 1
@@ -373,8 +373,8 @@ print(z)
 # %% step:d prev:c
 print(x, y, z)
 """,
-        inputs={"c": {"y": "b"}, "d": {"x": "a", "y": "b", "z": "c"}},
-        after={"c": ["b"], "d": ["c"]},
+        mentions=("prev:b",),
+        why="a step that takes part in the prev: graph, here by being named in one, has exactly those edges",
     ),
     Case(
         "no prev: a step that needs a definition only",
