@@ -206,6 +206,9 @@ class _Connector:
             return
         if self._clashes(position, definition):
             return
+        if definition.repeats:
+            read = Read(definition.name, definition.site, True, definition.repeats)
+            self.versions.problem("repeats", home, read, (place.unit.name,))
         key = f"{home:06d} {definition.site.piece:04d} {definition.site.line:06d} {definition.name}"
         if key in place.carried:
             return

@@ -132,6 +132,7 @@ PROCESS_STATE = _warning("KC215", "process-state")
 FILE_CHANNEL = _warning("KC216", "file-channel")
 DYNAMIC_NAMES = _warning("KC217", "dynamic-names")
 SHARED_OBJECT = _warning("KC218", "shared-object")
+REPEATED_EFFECT = _error("KC219", "repeated-effect")
 
 # KC3xx: code in cells, IPython, packages
 SYNTAX_ERROR = _error("KC301", "syntax-error")

@@ -52,7 +52,8 @@ class Definition:
     """A statement that a later step gets as source: a function, class, import, named lambda, or a choice of them.
 
     `lazy` are the module-level names its bodies read when they run, `eager` those it reads where it stands, and
-    `outside` those of them that its step had not bound by then.
+    `outside` those of them that its step had not bound by then. `repeats` is a call in a default that changes
+    something each time the statement runs.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Definition:
     eager: tuple[str, ...] = ()
     node: ast.AST | None = None
     outside: frozenset[str] = frozenset()
+    repeats: str = ""
 
     @property
     def key(self) -> tuple[str, str]:

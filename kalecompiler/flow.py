@@ -175,10 +175,21 @@ class Flow(Branches):
             self.bind(name, Binding(Status.BOUND, self.site(statement), Known(node=function)))
             return
         lazy, site = names.free_names(function), self.site(statement)
-        definition = Definition(name, kind, statement, site, lazy, eager, function, self.not_bound(eager))
+        repeats = self._repeats([*function.args.defaults, *(d for d in function.args.kw_defaults if d is not None)])
+        definition = Definition(name, kind, statement, site, lazy, eager, function, self.not_bound(eager), repeats)
         self._hold(function, definition)
         self.bodies.clear()  # who calls this name calls another function from here on
         self.bind(name, Binding(Status.BOUND, self.site(statement), Known(definition=definition)))
+
+    def _repeats(self, defaults: Sequence[ast.expr]) -> str:
+        """A call in these expressions of a function that changes or binds names of the module, as text."""
+        for node in (n for d in defaults for n in ast.walk(d) if isinstance(n, ast.Call)):
+            function = self.effects.function_of(node.func)
+            if function is not None:
+                effects = body_summary(self, function)
+                if effects.binds or any(not name.startswith("<") for name in effects.changes):
+                    return ast.unparse(node)
+        return ""
 
     def _hold(self, function: names.Function | ast.ClassDef, definition: Definition) -> None:
         """A decorator may put what it decorates into the variables that its body mentions: a registry."""

@@ -15,8 +15,9 @@ from kalecompiler import diagnostics as rules
 from kalecompiler import dynamic
 from kalecompiler.diagnostics import Diagnostic, Rule
 from kalecompiler.hiddentable import FILE_READS, FILE_WRITES, READ_METHODS, STATE_CALLS, WRITE_METHODS
-from kalecompiler.model import Location
-from kalecompiler.names import imported_names
+from kalecompiler.model import Location, Notebook, Step
+from kalecompiler.names import bound_names, declared, imported_names, local_names
+from kalecompiler.stateful import changed_names
 
 if TYPE_CHECKING:
     from kalecompiler.assemble import Part, Reading
@@ -214,6 +215,38 @@ def _path_text(expr: ast.expr) -> str | None:
 
 def _shown(key: str) -> str:
     return f"`{key}`"
+
+
+def module_state(book: Notebook, steps: Sequence[Step]) -> list[Diagnostic]:
+    """A warning for each module beside the notebook that keeps state of its own and is used by several steps."""
+    users: dict[str, list[Step]] = {}
+    for step in steps:
+        for path, text in step.files:
+            if _keeps_state(text):
+                users.setdefault(path, []).append(step)
+    return [
+        Diagnostic(
+            rules.PROCESS_STATE,
+            f"the module `{path}` keeps state, and steps `{some[0].name}` and `{some[1].name}` would each have their own",
+            some[1].origin or Location(str(book.path)),
+            "keep the state in a variable of the notebook, and hand it to the functions of the module",
+        )
+        for path, some in users.items()
+        if len(some) > 1
+    ]
+
+
+def _keeps_state(text: str) -> bool:
+    """Whether the functions of a module rebind its globals, or change its lists and dicts in place."""
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError):
+        return False
+    functions = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
+    if any(declared(f.body, ast.Global) for f in functions):
+        return True
+    shared = bound_names(s for s in tree.body if isinstance(s, ast.Assign | ast.AnnAssign))
+    return any(name in shared - local_names(f) for f in functions for name in changed_names(f))
 
 
 def _unknowable(reading: Reading, part: Part, paths: dict[str, str]) -> Iterator[Diagnostic]:

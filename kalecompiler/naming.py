@@ -94,6 +94,12 @@ def _ambiguous(problem: Problem, known: Iterable[str]) -> Text:
     return rules.AMBIGUOUS_DEFINITION, message, "give one of the two another name"
 
 
+def _repeats(problem: Problem, known: Iterable[str]) -> Text:
+    user = problem.others[0]
+    message = f"`{problem.name}` calls `{problem.owner}` where it is defined, and step `{user}` would call it again"
+    return rules.REPEATED_EFFECT, message, "call it on a line of its own, and use the result as the default"
+
+
 def _random(problem: Problem, known: Iterable[str]) -> Text:
     other = problem.others[0]
     message = f"step `{problem.unit}` draws random numbers from the state above step `{other}`, which draws before it"
@@ -126,5 +132,6 @@ _TEXTS: dict[str, Callable[[Problem, Iterable[str]], Text]] = {
     "moved": _moved,
     "ambiguous": _ambiguous,
     "random": _random,
+    "repeats": _repeats,
     "bond": _bond,
 }

@@ -70,7 +70,7 @@ def plan(path: Path, options: Mapping[str, Any]) -> Planned:
     reading = analysis.reading
     settings_ = tags.step_settings(analysis.annotations, reading.settings)
     draft, findings = assemble.pipeline(reading, analysis.shared, analysis.flow, settings_)
-    diagnostics = [*analysis.diagnostics, *findings]
+    diagnostics = [*analysis.diagnostics, *findings, *hidden.module_state(reading.book, draft.steps)]
     if not has_errors(diagnostics):
         diagnostics += check_expressible(draft)
     return Planned(reading.book, draft, tuple(_in_order(diagnostics)), reading.settings)

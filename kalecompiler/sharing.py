@@ -78,9 +78,9 @@ class Values:
         if isinstance(expr, ast.Name):
             return self._roots_of_name(expr.id)
         if isinstance(expr, ast.IfExp):
-            return self.roots(expr.body) | self.roots(expr.orelse)
+            return _strongest([self.roots(expr.body), self.roots(expr.orelse)])
         if isinstance(expr, ast.BoolOp):
-            return {r: s for v in expr.values for r, s in self.roots(v).items()}
+            return _strongest([self.roots(v) for v in expr.values])
         if isinstance(expr, ast.NamedExpr | ast.Await | ast.Starred):
             return self.roots(expr.value)
         if isinstance(expr, ast.Attribute | ast.Subscript):
@@ -291,3 +291,12 @@ def is_estimator(path: str) -> bool:
     """Whether a dotted path names a class of a library with scikit-learn's conventions."""
     parts = path.split(".")
     return parts[0] in library.ESTIMATOR_MODULES and parts[-1][:1].isupper()
+
+
+def _strongest(several: list[Roots]) -> Roots:
+    """All roots of several values, each with its strongest bond."""
+    found: Roots = {}
+    for roots in several:
+        for root, bond in roots.items():
+            found[root] = max(bond, found.get(root, Bond.PERHAPS))
+    return found

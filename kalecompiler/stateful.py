@@ -36,7 +36,7 @@ def _of_function(node: ast.FunctionDef | ast.AsyncFunctionDef) -> str | None:
     pairs = [*zip(plain[len(plain) - len(a.defaults) :], a.defaults, strict=True)]
     pairs += [(p, d) for p, d in zip(a.kwonlyargs, a.kw_defaults, strict=True) if d is not None]
     for parameter, default in pairs:
-        if _is_mutable(default) and parameter.arg in set(_changed_names(node)):
+        if _is_mutable(default) and parameter.arg in set(changed_names(node)):
             return f"the default of `{parameter.arg}`"
     return None
 
@@ -97,7 +97,7 @@ def _changed_attributes(function: ast.AST) -> Iterator[str]:
             yield target.attr
 
 
-def _changed_names(function: ast.AST) -> Iterator[str]:
+def changed_names(function: ast.AST) -> Iterator[str]:
     """The names whose objects code changes in place."""
     for node in ast.walk(function):
         if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):

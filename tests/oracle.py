@@ -237,8 +237,11 @@ class Run:
         ]
 
 
-def in_child(job: Callable[[], str], folder: Path, log: Path) -> str:
-    """Run `job` in a fork with a fresh `__main__`, its output in `log`, in `folder`; what it returns."""
+def in_child(job: Callable[[], str], folder: Path, log: Path, seed: int | None = 0) -> str:
+    """Run `job` in a fork with a fresh `__main__`, its output in `log`, in `folder`; what it returns.
+
+    Random numbers that nobody seeds start from `seed`.
+    """
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
@@ -256,7 +259,7 @@ def in_child(job: Callable[[], str], folder: Path, log: Path) -> str:
             sys.modules["__main__"] = types.ModuleType("__main__")
             os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
             sys.stdin = io.TextIOWrapper(os.fdopen(0, "rb", closefd=False))
-            _shuffle()
+            _shuffle(seed)
             warnings.simplefilter("ignore")  # their text tells where code stands
             answer = job()
             _write(writer, answer.encode("utf-8", "backslashreplace"))
@@ -274,11 +277,10 @@ def in_child(job: Callable[[], str], folder: Path, log: Path) -> str:
     return answer
 
 
-def _shuffle() -> None:
-    """Random numbers that nobody seeded are others in every process."""
-    random.seed()
+def _shuffle(seed: int | None) -> None:
+    random.seed(seed)
     if "numpy" in sys.modules:
-        sys.modules["numpy"].random.seed()
+        sys.modules["numpy"].random.seed(seed)
 
 
 def _write(descriptor: int, data: bytes) -> None:
@@ -302,10 +304,12 @@ def warm() -> None:
 # -- the notebook ------------------------------------------------------------------------------------------------------
 
 
-def _in_notebook(planned: Planned, run: Run, values_of: Path, keep: Path | None = None) -> _Compared:
+def _in_notebook(
+    planned: Planned, run: Run, values_of: Path, keep: Path | None = None, seed: int | None = 0
+) -> _Compared:
     """Run the notebook in a fork; compare with the values under `values_of`, or keep its own values under `keep`."""
     log = (keep or run.work) / "notebook.log"
-    answer = in_child(lambda: json.dumps(asdict(_compare(planned, run, log, values_of, keep))), run.folder, log)
+    answer = in_child(lambda: json.dumps(asdict(_compare(planned, run, log, values_of, keep))), run.folder, log, seed)
     return _Compared(**json.loads(answer)) if answer else _Compared(f"it ended early: {log.read_text()[-800:]}")
 
 
@@ -314,8 +318,8 @@ def _unstable(planned: Planned, run: Run) -> set[tuple[str, str]]:
     keep = run.work / "again"
     for step in run.pipeline.steps:
         (keep / step.name).mkdir(parents=True)
-    first = _in_notebook(planned, run, run.work, keep)
-    second = _in_notebook(planned, run, keep)
+    first = _in_notebook(planned, run, run.work, keep, seed=None)
+    second = _in_notebook(planned, run, keep, seed=None)
     printed = {(s.name, "") for s in run.pipeline.steps if first.printed.get(s.name) != second.printed.get(s.name)}
     return printed | {(d["step"], d["variable"]) for d in second.differences}
 

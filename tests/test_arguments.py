@@ -89,12 +89,15 @@ def test_none_leaves_an_optional_parameter_out(spec: str) -> None:
             "the parameter `rate` is a number (float), which `nan` is not: KFP cannot carry nan; "
             "write for example `rate=0.1`",
         ),
-        ("flag=maybe", "the parameter `flag` is true or false (bool), which `maybe` is not; write for example `flag=true`"),
+        (
+            "flag=maybe",
+            "the parameter `flag` is true or false (bool), which `maybe` is not; write for example `flag=true`",
+        ),
         ("items=5", "the parameter `items` is a list (list), which `5` is not; write for example `items=[1, 2]`"),
         ("items=[1", "the parameter `items` is a list (list), which `[1` is not; write for example `items=[1, 2]`"),
         (
             'opts={1: "a"}',
-            "the parameter `opts` is a mapping (dict), which `{1: \"a\"}` is not: "
+            'the parameter `opts` is a mapping (dict), which `{1: "a"}` is not: '
             'KFP cannot carry a key that is no text; write for example `opts={"key": 1}`',
         ),
         (

@@ -150,7 +150,7 @@ def test_every_key_of_pyproject(tmp_path: Path) -> None:
         ("request", "cpu", "0.5"),
     ]
     assert {s.origin.path for s in found.defaults} == {str(tmp_path / "pyproject.toml")}
-    assert findings == []
+    assert [(f.rule.code, f.message) for f in findings] == [("KC105", "the experiment `models` has no effect yet")]
 
 
 def test_the_nearest_pyproject_with_a_table_counts(tmp_path: Path) -> None:
@@ -306,7 +306,7 @@ KALE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 def test_kales_metadata(tmp_path: Path, metadata: dict[str, Any], expected: dict[str, Any]) -> None:
     found, findings = load(tmp_path, kubeflow_notebook=metadata)
     assert found == Settings(**{"pipeline_name": "my-notebook"} | expected)
-    assert findings == []
+    assert [f.rule.code for f in findings] == (["KC105"] if "experiment" in expected else [])
 
 
 @pytest.mark.parametrize(

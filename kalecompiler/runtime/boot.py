@@ -1,11 +1,11 @@
 """The first code of a step: makes the modules that the program carries importable, and runs the step.
 
 It is executed with `PARTS` in its globals, never imported: the names of `__main__` belong to the notebook.
+How a part is made is told in `pack`.
 """
 
 from __future__ import annotations
 
-import base64
 import sys
 import zlib
 
@@ -22,16 +22,16 @@ PACKAGE = "kalec_runtime"
 class Carried:
     """Finds and loads `kalec_runtime` and its modules, each compiled when it is first imported."""
 
-    def __init__(self, parts: Sequence[str]) -> None:
-        self.sources = {PACKAGE: b""}
-        known = b""
-        for part in parts:
-            data = base64.b85decode(part.translate({44: 36, 46: 123, 47: 125, 58: 60, 91: 62, 93: 38}))
-            text = zlib.decompressobj(zdict=known).decompress(data)
-            known = known or text  # each part is compressed as if it followed the first
-            for module in text.split(b"\0")[1:]:
-                name, _, source = module.partition(b"\n")
-                self.sources[PACKAGE + "." + name.decode()] = source
+    def __init__(self, parts: Sequence[bytes]) -> None:
+        core = zlib.decompress(parts[0], -15)
+        _, words, *modules = core.split(b"\0")
+        for part in parts[1:]:  # each is compressed as if it followed the first
+            modules += zlib.decompressobj(-15, core).decompress(part).split(b"\0")
+        spelled = {128 + number: word for number, word in enumerate(words.decode().split("\1"))}
+        self.sources = {PACKAGE: ""}
+        for module in modules:
+            name, _, source = module.decode("latin-1").translate(spelled).partition("\n")
+            self.sources[PACKAGE + "." + name] = source
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
         """The spec of a carried module, None for any other (the import system asks for all of them)."""
@@ -48,7 +48,7 @@ class Carried:
         exec(compile(self.sources[name], f"<{name}>", "exec", dont_inherit=True), module.__dict__)
 
 
-def start(parts: Sequence[str], arguments: Sequence[str]) -> None:
+def start(parts: Sequence[bytes], arguments: Sequence[str]) -> None:
     """Run the step whose JSON is the first argument, with the executor input that is the second; ends the process."""
     finder: Any = Carried(parts)
     sys.meta_path.insert(0, finder)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kalecompiler.runtime.packed import BOOT, PARTS
+from kalecompiler.runtime.packed import PARTS
 
 COMMENT = "# kalecompiler's runtime, standard library only: it speaks the executor contract of kfp.dsl.executor_main"
 EXTRAS = {
@@ -16,7 +16,12 @@ EXTRAS = {
     "packages": "install",
     "files": "install",
 }
-DECODE = '__import__("zlib").decompress(__import__("base64").b85decode("{}".translate({{44:36,46:123,47:125,58:60,91:62,93:38}})))'
+# Nothing gets a name here: those of `__main__` belong to the notebook. `pack` tells how the parts are made.
+PROGRAM = """{}
+(lambda parts:exec(__import__("zlib").decompress(parts[0],-15).split(b"\\0")[0],{{"__name__":"kalec_runtime.boot","PARTS":\
+parts}}))([__import__("base64").b85decode(part.translate({{44:36,46:123,47:125,58:60,91:62,93:38}}))for part in(
+{})])
+"""
 
 
 def extras(step: Mapping[str, Any]) -> tuple[str, ...]:
@@ -31,5 +36,5 @@ def program(parts: Sequence[str] = (), extras: Sequence[str] | None = None) -> s
     arguments, the step's JSON and the executor input.
     """
     inner = sorted(set(EXTRAS.values())) if extras is None else extras
-    carried = "".join(f'\n "{PARTS[part]}",' for part in ("core", *inner, *parts))
-    return f'{COMMENT}\nexec({DECODE.format(BOOT)},{{"__name__":"kalec_runtime.boot","PARTS":({carried}\n)}})\n'
+    carried = "".join(f' "{PARTS[part]}",\n' for part in ("core", *inner, *parts))
+    return PROGRAM.format(COMMENT, carried)
