@@ -23,8 +23,7 @@ _REPLACED_BY_OTHERS = re.compile(r"\{\{|\}\}|'''|\$(?=[$(])|(?<=pytho)n(?=3)|" +
 
 def parts(step: Step) -> tuple[str, ...]:
     """The parts of the runtime, beyond its core, that the step needs."""
-    shell = any("get_ipython" in code.source for code in step.code)
-    return ("display", "shell") if shell else ("display",)
+    return ("shell",) if any("get_ipython" in code.source for code in step.code) else ()
 
 
 def carried(step: Step) -> tuple[str, ...]:

@@ -151,7 +151,7 @@ def judge(
     differences = [Difference(**d) for d in compared.differences if d["variable"] not in ignore]
     differences += run.printed_otherwise(expected)
     if differences:
-        verdict.unstable = _unstable(planned, run)
+        verdict.unstable = _unstable(planned, run) & {(d.step, d.variable) for d in differences}
     verdict.differences = [d for d in differences if (d.step, d.variable) not in verdict.unstable]
     verdict.details = [str(d) for d in verdict.differences]
     verdict.compared = compared.compared + sum(1 for text in expected.values() if text.strip())

@@ -57,11 +57,8 @@ def _failure(value: Any) -> str | None:
     try:
         values.dumps(value)
     except Exception as error:  # __reduce__ and __getstate__ of any class may raise anything
-        return (
-            f"{type(error).__name__}: {error}"
-            if not isinstance(error, (TypeError, pickle.PicklingError))
-            else str(error)
-        )
+        usual = isinstance(error, (TypeError, pickle.PicklingError))
+        return str(error) if usual else f"{type(error).__name__}: {error}"
     return None
 
 
@@ -70,7 +67,6 @@ def _children(value: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(value, dict):
         for key, item in value.items():
             yield f"[{_short(key)}]", item
-        for key in value:
             yield f" key {_short(key)}", key
     elif isinstance(value, (list, tuple)):
         for index, item in enumerate(value):

@@ -10,49 +10,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import CodeType
-    from typing import Any, Protocol
+    from typing import Any
 
-    class Recorder(Protocol):
-        """Keeps what the cells display; `display.Recorder` is the real one."""
-
-        def start(self, piece: Mapping[str, Any]) -> None:
-            """A piece of code is about to run."""
-
-        def result(self, value: Any) -> None:
-            """The value of the piece's last expression."""
-
-        def finish(self) -> None:
-            """The piece has run to its end."""
-
-        def fail(self, error: BaseException, lines: Sequence[str], line: int | None) -> None:
-            """The step failed, in the current piece if there is one."""
-
-        def close(self) -> None:
-            """The step is over."""
-
+    from .display import Recorder
 
 ECHOING = ("cell", "metrics")
 COROUTINE = 0x80  # inspect.CO_COROUTINE
 FUTURE_ANNOTATIONS = 0x1000000  # __future__.annotations.compiler_flag
-
-
-class Silent:
-    """The recorder of a step that does not carry the part `display`: it keeps nothing."""
-
-    def start(self, piece: Mapping[str, Any]) -> None:
-        pass
-
-    def result(self, value: Any) -> None:
-        pass
-
-    def finish(self) -> None:
-        pass
-
-    def fail(self, error: BaseException, lines: Sequence[str], line: int | None) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
 
 
 class Kernel:

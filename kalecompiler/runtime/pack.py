@@ -2,7 +2,7 @@
 
 Every step of a pipeline carries it, so each byte counts. The sources are squeezed; words that are frequent in them
 become one byte each (from 128 on: the sources are ASCII), which deflate then packs 7 % better; the core is deflated by
-zopfli where it is installed, another 2 %; the other parts as if they followed the core. Base 85 is a sixteenth shorter
+zopfli (`pip install zopfli`), another 2 %; the other parts as if they followed the core. Base 85 is a sixteenth shorter
 than base 64; six of its characters are exchanged, because KFP and Kubernetes replace `{{` and `$(` in arguments, and
 Go's JSON spells `<`, `>` and `&` in six characters.
 
@@ -25,16 +25,15 @@ from kalecompiler.runtime.squeeze import squeeze
 
 HERE = Path(__file__).parent
 PARTS: dict[str, tuple[str, ...]] = {
-    "core": ("cells", "failure", "report", "values", "bundle", "contract", "step"),
+    "core": ("cells", "failure", "report", "values", "bundle", "contract", "step", "display", "rich", "tee"),
     "blame": ("blame", "byvalue"),
     "parameters": ("parameters",),
     "metrics": ("metrics",),
     "guards": ("guards",),
     "install": ("install",),
-    "display": ("display", "rich", "tee"),
     "shell": ("shell",),
 }
-COMMON = ("core", "blame", "display")  # what most steps carry: the words are chosen for these
+COMMON = ("core", "blame")  # what most steps carry: the words are chosen for these
 HEADER = '"""Made by `python -m kalecompiler.runtime.pack`; not to be edited."""\n\n# fmt: off\n'
 SAFE = str.maketrans("${}<>&", ",./:[]")
 
@@ -60,15 +59,14 @@ def part_text(name: str) -> bytes:
 
 
 def choose_words(text: bytes) -> list[bytes]:
-    """The words, at most 128, which make the text smaller, each tried in turn."""
+    """Words, at most 128, that make the text smaller: each that is frequent is tried, twice over."""
     words: list[bytes] = []
     size = len(deflate(text))
-    for word in _candidates(text):
-        shorter = spell(text, [*words, word])
-        tried = len(deflate(b"\1".join([*words, word]) + shorter))
+    for word in (word for _ in range(2) for word in _candidates(spell(text, words))):
+        longer = [*words, word]
+        tried = len(deflate(b"\1".join(longer) + spell(text, longer)))
         if tried < size and len(words) < 128:
-            words.append(word)
-            size = tried
+            words, size = longer, tried
     return words
 
 
@@ -86,21 +84,18 @@ def deflate(data: bytes, known: bytes = b"") -> bytes:
 
 
 def deflate_well(data: bytes) -> bytes:
-    """Raw deflate as small as it gets here."""
-    try:
-        from zopfli import ZOPFLI_FORMAT_DEFLATE, ZopfliCompressor
-    except ImportError:
-        return deflate(data)
-    packer = ZopfliCompressor(ZOPFLI_FORMAT_DEFLATE, iterations=200)
-    return bytes(packer.compress(data) + packer.flush())
+    """Raw deflate as small as it gets; needs the package zopfli."""
+    from zopfli.zlib import compress
+
+    return bytes(compress(data, numiterations=500)[2:-4])  # without zlib's header and check sum
 
 
 def _candidates(text: bytes) -> list[bytes]:
     """Runs of up to four tokens that are frequent and long; those that save most come first."""
     tokens = re.findall(rb"\n *|\w+|[^\w\0]", text)
     runs = (b"".join(tokens[at : at + length]) for length in range(1, 5) for at in range(len(tokens) - length))
-    count = Counter(run for run in runs if len(run) > 2)
-    return sorted((run for run in count if count[run] > 2), key=lambda run: (-(len(run) - 1) * count[run], run))[:600]
+    count = Counter(run for run in runs if len(run) > 2 and run.isascii())
+    return sorted((run for run in count if count[run] > 2), key=lambda run: (-(len(run) - 1) * count[run], run))[:1000]
 
 
 def _literal(text: str) -> str:

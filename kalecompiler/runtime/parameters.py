@@ -34,11 +34,11 @@ def _convert(kind: str, sent: Any) -> Any:
 
 
 def _same(value: Any, default: Any) -> bool:
-    """Equal as JSON: 1 and 1.0 are the same number, but True is not 1."""
+    """Equal as JSON: 1 and 1.0 are the same number, but True is not 1; KFP forgets the order of keys."""
     if isinstance(value, list) and isinstance(default, list):
         return len(value) == len(default) and all(map(_same, value, default))
     if isinstance(value, dict) and isinstance(default, dict):
-        return list(value) == list(default) and all(_same(value[key], default[key]) for key in value)
+        return value.keys() == default.keys() and all(_same(value[key], default[key]) for key in value)
     return isinstance(value, bool) == isinstance(default, bool) and bool(value == default)
 
 

@@ -12,14 +12,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 PLAIN_LIMIT = 50_000
-MIME = {
-    "_repr_html_": "text/html",
-    "_repr_markdown_": "text/markdown",
-    "_repr_svg_": "image/svg+xml",
-    "_repr_png_": "image/png",
-    "_repr_latex_": "text/latex",
-    "_repr_json_": "application/json",
-}
+# The method of each is named after the part behind the slash: `_repr_html_`, `_repr_svg_`.
+TYPES = ("text/html", "text/markdown", "image/svg+xml", "image/png", "text/latex", "application/json")
 
 
 def prepare() -> None:
@@ -37,10 +31,11 @@ def representations(value: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     found = _pair(_ask(value, "_repr_mimebundle_", include=None, exclude=None), notes)
     if isinstance(found, dict):
         data.update((mime, _text(item)) for mime, item in found.items())
-    for method, mime in MIME.items():
+    for mime in TYPES:
         if mime not in data:
             inner: dict[str, Any] = {}
-            item = _pair(_ask(value, method), inner)
+            name = mime.partition("/")[2].partition("+")[0]
+            item = _pair(_ask(value, f"_repr_{name}_"), inner)
             if item is not None:
                 data[mime] = _text(item)
                 notes.update({mime: inner} if inner else {})

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 
-from . import cells, contract, failure
+from . import cells, contract, display, failure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +20,8 @@ def main(step_text: str, executor_input: str) -> int:
     """Run the step; the exit code: 0, 1 (or what `sys.exit` said) if it failed, 130 interrupted, 143 terminated."""
     step, task = json.loads(step_text), contract.Task(executor_input)
     _prepare(step)
-    kernel = cells.Kernel(sys.modules["__main__"].__dict__, _recorder(step, task))
+    recorder = display.Recorder(os.path.join(os.path.dirname(task.output_file), "display.json"))
+    kernel = cells.Kernel(sys.modules["__main__"].__dict__, recorder)
     folders: list[str] = []
     try:
         execute(step, task, kernel, folders)
@@ -59,14 +60,6 @@ def _prepare(step: Mapping[str, Any]) -> None:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)  # type: ignore[union-attr]
     signal.signal(signal.SIGTERM, _terminate)
-
-
-def _recorder(step: Mapping[str, Any], task: contract.Task) -> cells.Recorder:
-    if "display" not in step.get("parts", ()):
-        return cells.Silent()
-    from . import display
-
-    return display.Recorder(os.path.join(os.path.dirname(task.output_file), "display.json"))
 
 
 def _bring(step: Mapping[str, Any], folders: list[str]) -> None:

@@ -1,0 +1,119 @@
+"""The packages of real notebooks: strict, equal to what kfp's own compiler makes, and of equal values in kfp.local."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from equality import compare
+
+from kalecompiler import commands, local
+from kalecompiler.runtime import values
+
+ROOT = Path(__file__).parent.parent
+SHARED = Path(os.environ.get("KALEC_SHARED") or ROOT / ".." / "shared").resolve()
+
+COMPILE = """
+import sys
+from kfp import compiler
+namespace = {"__name__": "rendered"}
+for number, path in enumerate(sys.argv[1:]):
+    exec(compile(open(path, encoding="utf-8").read(), path, "exec"), namespace)
+    compiler.Compiler().compile(namespace["pipeline"], path + ".yaml")
+"""
+
+RUN = """
+import sys
+from kfp import components, local
+local.init(runner=local.SubprocessRunner(use_venv=False), pipeline_root=sys.argv[2])
+components.load_component_from_file(sys.argv[1])()
+"""
+# What comes out otherwise in each run: measured times.
+UNSTABLE: dict[str, set[str]] = {}
+
+
+def notebooks() -> list[Path]:
+    """The examples, and what of ../shared compiles and runs as it is."""
+    manifest = SHARED / "notebooks" / "manifest.json"
+    rows = json.loads(manifest.read_text(encoding="utf-8")) if manifest.exists() else []
+    real = [SHARED / "notebooks" / row["file"] for row in rows if row["compiles"] and row["runs"]]
+    return sorted((ROOT / "notebooks").glob("*.ipynb")) + sorted(real)
+
+
+NOTEBOOKS = notebooks()
+
+
+@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
+def notebook(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A copy of a notebook, in a folder of its own."""
+    (tmp_path / "work").mkdir()
+    return Path(shutil.copy(request.param, tmp_path / "work"))
+
+
+def test_real_notebooks_are_there(shared: Path) -> None:
+    assert len([path for path in NOTEBOOKS if path.is_relative_to(shared)]) >= 8
+
+
+def test_packages_parse_strictly_and_equal_kfps_own(tmp_path: Path) -> None:
+    from google.protobuf import json_format
+    from kfp.pipeline_spec import pipeline_spec_pb2
+
+    compiled = {path.stem: commands.compile_(path, {}).compiled for path in NOTEBOOKS}
+    for name, package in compiled.items():
+        (tmp_path / f"{name}.py").write_text(package.module, encoding="utf-8")
+    modules = [str(tmp_path / f"{name}.py") for name in compiled]
+    subprocess.run([sys.executable, "-c", COMPILE, *modules], cwd=tmp_path, check=True, capture_output=True)
+    for name, package in compiled.items():
+        spec, *platform = documents(package.text)
+        assert [spec, *platform] == documents((tmp_path / f"{name}.py.yaml").read_text(encoding="utf-8")), name
+        assert spec == package.spec
+        json_format.ParseDict(spec, pipeline_spec_pb2.PipelineSpec(), ignore_unknown_fields=False)
+        for document in platform:
+            json_format.ParseDict(document, pipeline_spec_pb2.PlatformSpec(), ignore_unknown_fields=False)
+
+
+def documents(text: str) -> list[Any]:
+    """The documents of a package; kfp's comments on top, out of which a text can break, are left out."""
+    start = re.search("^components:", text, re.MULTILINE)
+    assert start is not None
+    return list(yaml.load_all(text[start.start() :], Loader=yaml.CSafeLoader))
+
+
+def test_values_equal_those_of_kfp_local(notebook: Path, tmp_path: Path) -> None:
+    package = commands.compile_(notebook, {}).compiled
+    result = local.run(package.spec, arguments={}, folder=tmp_path / "runs", workdir=notebook.parent)
+    assert result.status is local.Status.SUCCEEDED
+    (tmp_path / "package.yaml").write_text(package.text, encoding="utf-8")
+    command = [sys.executable, "-c", RUN, str(tmp_path / "package.yaml"), str(tmp_path / "kfp")]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=notebook.parent, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    ours, theirs = dict(outputs(result.folder)), dict(outputs(tmp_path / "kfp"))
+    assert ours, "nothing was handed on"
+    assert set(ours) == set(theirs)
+    unequal = {name: text for name in ours if (text := unlike(ours[name], theirs[name]))}
+    assert set(unequal) == UNSTABLE.get(notebook.stem, set()), unequal
+
+
+def outputs(root: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What tasks left under a folder: the artifact's record by task and port."""
+    for path in root.rglob("executor_output.json"):
+        for port, entry in json.loads(path.read_text(encoding="utf-8")).get("artifacts", {}).items():
+            yield f"{path.parent.name}.{port}", {"path": str(path.with_name(port)), **entry["artifacts"][0]}
+
+
+def unlike(ours: dict[str, Any], theirs: dict[str, Any]) -> str | None:
+    """What makes two artifacts unequal: their metadata where that is all, else the values."""
+    digests = [record["metadata"].get("digest") for record in (ours, theirs)]
+    if digests[0] is None or digests[0] == digests[1]:
+        return None if ours["metadata"] == theirs["metadata"] else f"{ours['metadata']}, not {theirs['metadata']}"
+    found = compare(*(values.load(record["path"]) for record in (ours, theirs)))
+    return found.difference or ", ".join(found.incomparable) or None
