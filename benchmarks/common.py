@@ -17,6 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 KALEC = [sys.executable, "-m", "kalecompiler"]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
+ENVIRONMENT.pop("PYTHONDONTWRITEBYTECODE", None)  # what kalec is compared with has its byte code, from its installation
 
 
 def write_notebook(path: Path, cells: Sequence[tuple[str, str]]) -> Path:

@@ -308,5 +308,8 @@ def _bug(error: Exception) -> str:
 
 def entry() -> NoReturn:
     """The console scripts `kalec` and `kalecompiler`, and `python -m kalecompiler`."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by the caller, as in `kalec check n.ipynb >&-`
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - it stays open
     program = Path(sys.argv[0]).stem
     sys.exit(main(program=program if program in {"kalec", "kalecompiler"} else "kalec"))

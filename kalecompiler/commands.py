@@ -61,13 +61,17 @@ def status(diagnostics: Sequence[Diagnostic], strict: bool = False) -> int:
 
 def check(paths: Iterable[Path], options: Options) -> Checked:
     """Check each notebook as far as it can be: one that cannot be read does not keep the others from it."""
+    from kalecompiler import sizes
     from kalecompiler.plan import plan
 
     count, found, unreadable = 0, list[Diagnostic](), list[str]()
     for path in paths:
         try:
-            found += plan(path, options).diagnostics
+            planned = plan(path, options)
             count += 1
+            found += planned.diagnostics
+            if planned.pipeline is not None:
+                found += sizes.check_sizes(planned.pipeline, sizes.measure(planned.pipeline))
         except NotebookError as error:
             found += error.diagnostics
             count += 1

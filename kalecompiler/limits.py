@@ -33,6 +33,9 @@ QUANTITIES = {
 EXACT_INTEGER = 2**53
 """KFP carries every number as a double: integers beyond this one lose digits."""
 
+DEEPEST = 30
+"""How deep a parameter's lists and dicts may be nested: protobuf reads a hundred levels of its own."""
+
 _PARAMETER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _KFP_RESERVED = {"Output", "self"}
 _ACCELERATOR = re.compile(r"[a-z0-9.-]+/[A-Za-z0-9._-]+")
@@ -70,13 +73,15 @@ def _parameter_findings(parameter: Parameter, location: Location) -> Iterator[Di
         )
 
 
-def why_not_carried(value: Any) -> str | None:
+def why_not_carried(value: Any, depth: int = 0) -> str | None:
     """What in the value keeps it from being a KFP parameter, in words; None where nothing does."""
+    if depth > DEEPEST:
+        return f"lists or dicts within each other, more than {DEEPEST} deep"
     if isinstance(value, dict):
         keys = ("a key that is no text" for key in value if not isinstance(key, str))
-        return next(keys, None) or why_not_carried([*value, *value.values()])
+        return next(keys, None) or why_not_carried([*value, *value.values()], depth)
     if isinstance(value, list):
-        return next((reason for item in value if (reason := why_not_carried(item))), None)
+        return next((reason for item in value if (reason := why_not_carried(item, depth + 1))), None)
     return _why_scalar_not_carried(value)
 
 

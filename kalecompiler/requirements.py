@@ -117,8 +117,8 @@ def _check_cells(
     places: dict[str, tuple[Part, int]] = {}
     for part in reading.parts:
         local = local_modules(reading.book.path.parent, imports_of(part.tree), files)
-        for problem in (*relative_imports(part.tree), *local.problems):
-            findings.append(_diagnostic(problem, _at(reading, part, problem.line)))
+        problems = (*relative_imports(part.tree), *local.problems)
+        findings += [_diagnostic(problem, _at(reading, part, problem.line)) for problem in problems]
         for item in local.imports:
             places.setdefault(item.module, (part, item.line))
         every += local.imports

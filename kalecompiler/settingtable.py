@@ -158,6 +158,15 @@ def _texts(key: str, value: Any) -> tuple[str, ...]:
     return tuple(value)
 
 
+def _packages(key: str, value: Any) -> tuple[str, ...]:
+    from kalecompiler.installs import valid_requirement
+
+    for text in (found := _texts(key, value)):
+        if not valid_requirement(text):
+            raise TableError(f"`{key}`: `{text}` is not a requirement", "write them as in `pandas>=2`")
+    return found
+
+
 def _shown(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 40 else text[:37] + "..."
@@ -168,7 +177,7 @@ _VALUES: dict[str, Callable[[str, Any], Any]] = {
     "description": _text,
     "experiment": _text,
     "requirements": lambda key, value: _text(key, str(value)),
-    "packages": _texts,
+    "packages": _packages,
     "index-url": _text,
     "trusted-hosts": _texts,
 }

@@ -69,7 +69,7 @@ def _names(steps: dict[str, Location]) -> Iterator[Diagnostic]:
 def wrong_name(name: str) -> str | None:
     """What stops KFP from running a step of that name."""
     if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
-        return "has characters other than letters, digits, `_` and `-`"
+        return "has characters other than `A` to `Z`, `a` to `z`, digits, `_` and `-`"
     task = task_name(name)
     if not task:
         return "has no letter"

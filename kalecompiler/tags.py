@@ -223,18 +223,16 @@ def _empty_steps(notebook: Notebook, annotations: Iterable[Annotation]) -> list[
 
 
 def _settings_of_no_step(notebook: Notebook, annotations: Iterable[Annotation], settings: Settings) -> list[Diagnostic]:
-    """Findings for `steps.NAME` in the notebook's own metadata; a pyproject.toml is there for other notebooks too."""
+    """Findings for `steps.NAME` of no step; a pyproject.toml may mean another notebook, unless the name is alike."""
     steps = {a.step for a in annotations if a.step is not None}
-    return [
-        Diagnostic(
-            rules.UNKNOWN_METADATA_KEY,
-            f"metadata `kalecompiler`: there is no step `{name}` for `steps.{name}`",
-            own[0].origin,
-            did_you_mean(name, steps),
-        )
-        for name, own in settings.steps.items()
-        if name not in steps and own and own[0].origin.path == str(notebook.path)
-    ]
+    found = []
+    for name, own in settings.steps.items():
+        hint = did_you_mean(name, steps)
+        here = bool(own) and own[0].origin.path == str(notebook.path)
+        if name not in steps and own and (here or hint):
+            message = f"{'metadata `kalecompiler`: ' if here else ''}there is no step `{name}` for `steps.{name}`"
+            found.append(Diagnostic(rules.UNKNOWN_METADATA_KEY, message, own[0].origin, hint))
+    return found
 
 
 def _no_steps(notebook: Notebook) -> Diagnostic:

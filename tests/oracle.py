@@ -14,6 +14,7 @@ import json
 import os
 import random
 import re
+import resource
 import sys
 import traceback
 import types
@@ -35,6 +36,8 @@ from kalecompiler.model import Pipeline, Role, Step
 from kalecompiler.plan import Planned, plan
 from kalecompiler.runtime import display, shell, values
 from kalecompiler.runtime import step as runtime_step
+
+_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -254,6 +257,7 @@ def in_child(job: Callable[[], str], folder: Path, log: Path, seed: int | None =
             sys.stdout = io.TextIOWrapper(os.fdopen(1, "wb", 0, closefd=False), encoding="utf-8", write_through=True)
             sys.stderr = io.TextIOWrapper(os.fdopen(2, "wb", 0, closefd=False), encoding="utf-8", write_through=True)
             sys.__stdout__, sys.__stderr__ = sys.stdout, sys.stderr  # type: ignore[misc]
+            resource.setrlimit(resource.RLIMIT_CPU, (_SECONDS, _SECONDS))  # a program that goes on for ever fails
             os.chdir(folder)
             sys.path[:] = [str(folder), *sys.path]
             sys.modules["__main__"] = types.ModuleType("__main__")

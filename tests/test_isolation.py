@@ -21,7 +21,8 @@ NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 NOBODY = "65534"
 # What the examples compute with; nothing else of this environment is to be seen.
 LIBRARIES = (
-    "cloudpickle", "dateutil", "joblib", "narwhals", "numpy", "pandas", "pytz", "scipy", "six", "sklearn", "threadpoolctl",
+    "cloudpickle", "dateutil", "joblib", "narwhals", "numpy", "pandas", "pytz", "scipy", "six", "sklearn",
+    "threadpoolctl",
 )  # fmt: skip
 OURS = ("kalecompiler", "kfp", "IPython", "nbformat", "click", "yaml", "pip")
 

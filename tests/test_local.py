@@ -100,8 +100,8 @@ def test_a_constant_of_the_package_is_a_parameter_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"n": 1, "titel": "x"}, "there is no parameter 'titel': did you mean 'title'?"),
-        ({"n": 1, "zzz": 1}, "there is no parameter 'zzz': there are n, title"),
+        ({"n": 1, "titel": "x"}, "there is no parameter `titel`: did you mean `title`?"),
+        ({"n": 1, "zzz": 1}, "there is no parameter `zzz`: there are `n`, `title`"),
         ({}, "the parameter n has no default, so it needs a value: -p n=..."),
     ],
     ids=["near miss", "far off", "missing"],
@@ -188,7 +188,7 @@ def test_until_runs_a_step_and_those_above_it(tmp_path: Path) -> None:
 
 
 def test_until_an_unknown_step_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="there is no step 'trian': did you mean 'train'"):
+    with pytest.raises(UsageError, match="there is no step `trian`: did you mean `train`"):
         run(package(train=task()), tmp_path, until="trian")
 
 

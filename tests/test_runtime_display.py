@@ -12,7 +12,7 @@ from runtime_steps import Done, output, piece, run, step
 
 
 def shown(tmp_path: Path, *code: Any, **fields: Any) -> Done:
-    return run(tmp_path, step(*code, parts=["display"], **fields))
+    return run(tmp_path, step(*code, **fields))
 
 
 def stream(text: str, name: str = "stdout") -> dict[str, Any]:
@@ -233,7 +233,7 @@ def test_figures_are_drawn_and_closed_cell_by_cell(tmp_path: Path) -> None:
     ],
 )
 def test_the_backend_of_figures(tmp_path: Path, given: str | None, used: str) -> None:
-    content = step("import os\nprint(os.environ['MPLBACKEND'])", parts=["display"])
+    content = step("import os\nprint(os.environ['MPLBACKEND'])")
     environment = {"MPLBACKEND": given} if given else {}
     assert run(tmp_path, content, env=environment).out == f"{used}\n"
 

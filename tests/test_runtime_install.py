@@ -60,7 +60,7 @@ def test_a_missing_package_comes_with_its_dependencies_but_not_with_those_that_a
 ) -> None:
     code = "import kalec_alpha, os, subprocess, sys\nfolder = os.path.dirname(kalec_alpha.__file__)\nprint(folder)\n"
     code += "print(kalec_alpha.value, sorted(n for n in os.listdir(folder) if n.endswith('.py')))\n"
-    code += "subprocess.run([sys.executable, '-c', 'import kalec_alpha'], check=True)"
+    code += "subprocess.run([sys.executable, '-c', 'import kalec_alpha'], check=True);"
     done = install(tmp_path, index, code, ALPHA)
     assert (done.status, done.err) == (0, "kalec: installing kalec-alpha==1.0\n")
     folder, printed = done.out.splitlines()

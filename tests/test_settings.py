@@ -205,6 +205,10 @@ REFUSED: dict[str, tuple[str, str]] = {
     "a step that is no table": ("steps.train = 'x'", "`steps.train` must be a table, not 'x'"),
     "an image that is a number": ("image = 5", "`image` must be a text, not 5"),
     "an image with a space": ("image = 'a b'", "`image` is wrong: `a b` is no name of an image"),
+    "a package that is no requirement": (
+        "packages = ['two words!']",
+        "`packages`: `two words!` is not a requirement; write them as in `pandas>=2`",
+    ),
     "a list with numbers": ("packages = [1]", "`packages` must be a list of texts, not [1]"),
     "limits that are no table": ("limits = ['cpu:2']", "`limits` must be a table"),
     "a limit that is true": ("limits.cpu = true", "`limits.cpu` must be a text, not True; put it in quotes"),

@@ -181,7 +181,7 @@ def ipython_expands(text: str) -> str:
 
     try:
         return DollarFormatter().vformat(text, args=[], kwargs=dict(NAMESPACE))
-    except Exception:  # noqa: BLE001 - what an expression raises is its own
+    except Exception:  # what an expression raises is its own
         return text
 
 

@@ -665,6 +665,14 @@ def test_a_step_of_the_notebooks_own_metadata_that_does_not_exist_is_named() -> 
     assert [(f.rule.code, f.hint) for f in findings] == [("KC131", "did you mean `train`?")]
 
 
+def test_a_step_of_pyproject_that_is_almost_one_of_the_notebook_is_named() -> None:
+    source = book("# %% step:train\nx = 1")
+    found = tags.annotate(source, Settings(steps={"trian": (_setting("image", "", "a:1"),)}))[1]
+    assert [(d.rule.code, d.message, d.hint) for d in found] == [
+        ("KC131", "there is no step `trian` for `steps.trian`", "did you mean `train`?")
+    ]
+
+
 def test_a_step_of_pyproject_may_be_another_notebooks() -> None:
     steps = {"other": (_setting("cache", "", "enabled"),)}
     assert tags.annotate(book("# %% step:train\nx"), Settings(steps=steps))[1] == []

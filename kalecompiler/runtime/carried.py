@@ -7,7 +7,7 @@ from typing import Any
 
 from kalecompiler.runtime.packed import PARTS
 
-COMMENT = "# kalecompiler's runtime: speaks the executor contract of kfp.dsl.executor_main"
+COMMENT = "# speaks the executor contract of kfp.dsl.executor_main"
 EXTRAS = {
     "outputs": "blame",
     "parameters": "parameters",
@@ -18,7 +18,8 @@ EXTRAS = {
 }
 # Nothing gets a name here: those of `__main__` belong to the notebook. `pack` tells how the parts are made.
 PROGRAM = """{}
-(lambda p:exec(__import__("zlib").decompress(p[0],-15).split(b"\\0")[0],{{"__name__":"kalec_runtime.boot","PARTS":p}}))(\
+(lambda p:exec(__import__("zlib").decompress(p[0],-15).split(b"\\0")[0],\
+{{"__name__":"kalec_runtime.boot","PARTS":p}}))(\
 [__import__("base64").b85decode(t.translate({{44:36,46:123,47:125,58:60,91:62,93:38}}))for t in(
 {})])
 """

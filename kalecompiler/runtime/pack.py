@@ -6,7 +6,8 @@ zopfli (`pip install zopfli`), another 2 %; the other parts as if they followed 
 than base 64; six of its characters are exchanged, because KFP and Kubernetes replace `{{` and `$(` in arguments, and
 Go's JSON spells `<`, `>` and `&` in six characters.
 
-    core = boot's source | NUL | the words, between 1s | modules     part = modules     module = NUL | name | LF | source
+    core = boot's source | NUL | words, with 1s between them | NUL | part
+    part = modules, with NULs between them;  module = name | LF | source
 
 The sources are made the same by every Python; their compression differs with the zlib that is installed, which is why
 the result is kept, and a test compares what it unpacks to.
@@ -15,6 +16,7 @@ the result is kept, and a test compares what it unpacks to.
 from __future__ import annotations
 
 import base64
+import importlib
 import re
 import zlib
 from collections import Counter
@@ -25,7 +27,7 @@ from kalecompiler.runtime.squeeze import squeeze
 
 HERE = Path(__file__).parent
 PARTS: dict[str, tuple[str, ...]] = {
-    "core": ("cells", "failure", "report", "values", "bundle", "contract", "step", "display", "rich", "tee"),
+    "core": ("cells", "contract", "failure", "report", "step", "display", "rich", "bundle", "tee", "values"),
     "blame": ("blame", "byvalue"),
     "parameters": ("parameters",),
     "metrics": ("metrics",),
@@ -44,7 +46,8 @@ def main() -> None:
     core = b"".join([module_text("boot").encode(), b"\0", b"\1".join(words), spell(part_text("core"), words)])
     packed = {"core": deflate_well(core)}
     packed |= {name: deflate(spell(part_text(name), words)[1:], core) for name in PARTS if name != "core"}
-    rows = [f'    "{name}": {_literal(base64.b85encode(data).decode().translate(SAFE))},\n' for name, data in packed.items()]
+    texts = {name: base64.b85encode(data).decode().translate(SAFE) for name, data in packed.items()}
+    rows = [f'    "{name}": {_literal(text)},\n' for name, text in texts.items()]
     (HERE / "packed.py").write_text("".join([HEADER, "PARTS = {\n", *rows, "}\n"]), encoding="utf-8")
 
 
@@ -85,9 +88,8 @@ def deflate(data: bytes, known: bytes = b"") -> bytes:
 
 def deflate_well(data: bytes) -> bytes:
     """Raw deflate as small as it gets; needs the package zopfli."""
-    from zopfli.zlib import compress
-
-    return bytes(compress(data, numiterations=500)[2:-4])  # without zlib's header and check sum
+    zopfli = importlib.import_module("zopfli.zlib")
+    return bytes(zopfli.compress(data, numiterations=500)[2:-4])  # without zlib's header and check sum
 
 
 def _candidates(text: bytes) -> list[bytes]:

@@ -52,7 +52,7 @@ def take_figures(show: Callable[..., None]) -> list[Any]:
     pyplot: Any = sys.modules.get("matplotlib.pyplot")
     if not hasattr(pyplot, "get_fignums"):
         return []
-    pyplot.show = lambda *arguments, **options: show(*arguments, **options)  # pyplot sets attributes on it
+    pyplot.show = lambda *arguments, **options: show(*arguments, **options)  # noqa: PLW0108 - pyplot sets attributes on it
     figures = [pyplot.figure(number) for number in pyplot.get_fignums()]
     pyplot.close("all")
     return figures

@@ -7,12 +7,17 @@ from __future__ import annotations
 
 import ast
 import io
+import re
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 Place = tuple[int, int]
 Cut = tuple[Place, Place, str]
+Line = tuple[int, str]  # how deep it is indented, and its text
 _SILENT = (tokenize.COMMENT, tokenize.NL, tokenize.ENDMARKER)
+_WORD_END = re.compile(r"\w\Z")
+_WORD_START = re.compile(r"\w")
+_COMPOUND = re.compile(r"@|(async|class|def|elif|else|except|finally|for|if|try|while|with)\b")
 
 
 def squeeze(source: str) -> str:
@@ -20,8 +25,7 @@ def squeeze(source: str) -> str:
     lines = source.split("\n")
     for (row, column), (end_row, end_column), text in sorted(_superfluous(ast.parse(source)), reverse=True):
         lines[row - 1 : end_row] = [lines[row - 1][:column] + text + lines[end_row - 1][end_column:]]
-    short = "\n".join(lines)
-    return "".join(_pieces(short))
+    return "".join(" " * depth + text + "\n" for depth, text in _joined(_lines("\n".join(lines))))
 
 
 def _superfluous(node: ast.AST) -> Iterator[Cut]:
@@ -57,22 +61,32 @@ def _span(node: ast.AST) -> tuple[Place, Place]:
     return (node.lineno, node.col_offset), (node.end_lineno, node.end_col_offset)
 
 
-def _pieces(source: str) -> Iterator[str]:
-    """The text of each token, with the white space that Python needs."""
-    depth, last = 0, "\n"
-    for kind, text in _tokens(source):
+def _lines(source: str) -> Iterator[Line]:
+    """Each logical line, with the white space that Python needs within it."""
+    depth, text = 0, ""
+    for kind, token in _tokens(source):
         if kind in (tokenize.INDENT, tokenize.DEDENT):
             depth += 1 if kind == tokenize.INDENT else -1
         elif kind == tokenize.NEWLINE:
-            yield "\n"
-            last = "\n"
+            yield depth, text
+            text = ""
         elif kind not in _SILENT:
-            if last == "\n":
-                yield " " * depth
-            elif (last[-1].isalnum() or last[-1] == "_") and (text[0].isalnum() or text[0] == "_"):
-                yield " "
-            yield text
-            last = text
+            text += " " * bool(_WORD_END.search(text) and _WORD_START.match(token)) + token
+
+
+def _joined(lines: Iterable[Line]) -> list[Line]:
+    """The same statements on fewer lines: simple ones side by side, and behind the colon if a block has no others."""
+    runs: list[Line] = []
+    for depth, text in lines:
+        if runs and runs[-1][0] == depth and not _COMPOUND.match(runs[-1][1]) and not _COMPOUND.match(text):
+            text = f"{runs.pop()[1]};{text}"
+        runs.append((depth, text))
+    short: list[Line] = []
+    for (depth, text), (after, _) in zip(runs, [*runs[1:], (0, "")]):
+        if short and short[-1][0] < depth and after < depth and not _COMPOUND.match(text):
+            depth, text = short[-1][0], short.pop()[1] + text
+        short.append((depth, text))
+    return short
 
 
 def _tokens(source: str) -> Iterator[tuple[int, str]]:

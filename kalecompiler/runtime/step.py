@@ -30,16 +30,17 @@ def main(step_text: str, executor_input: str) -> int:
         return _failed(error, step, kernel)
     finally:
         kernel.close()
-        kernel.recorder.close()
-        _remove(folders)
+        recorder.close()
+        if folders:
+            from . import install
+
+            install.remove(folders)
 
 
 def execute(step: Mapping[str, Any], task: contract.Task, kernel: cells.Kernel, folders: list[str]) -> None:
     """Everything that a step does, in order. Raises what the cells raise, StepFailed and ValueProblem."""
     namespace = kernel.namespace
-    _bring(step, folders)
-    _shell(step, namespace)
-    _bind(step, task, namespace)
+    _set_up(step, task, namespace, folders)
     _run(step, kernel, "imports", "functions")
     _load(step, task, namespace, early=True)
     _run(step, kernel, "definition")
@@ -62,23 +63,17 @@ def _prepare(step: Mapping[str, Any]) -> None:
     signal.signal(signal.SIGTERM, _terminate)
 
 
-def _bring(step: Mapping[str, Any], folders: list[str]) -> None:
-    """Packages and files that the image lacks."""
+def _set_up(step: Mapping[str, Any], task: contract.Task, namespace: dict[str, Any], folders: list[str]) -> None:
+    """Packages and files that the image lacks, what translated IPython calls, and the parameters."""
     if step.get("packages") or step.get("files"):
         from . import install
 
         install.packages(step.get("packages", ()), step.get("pip", {}), folders)
         install.files(step.get("files", {}), folders)
-
-
-def _shell(step: Mapping[str, Any], namespace: dict[str, Any]) -> None:
     if "shell" in step.get("parts", ()):
         from . import shell
 
         shell.install(namespace)
-
-
-def _bind(step: Mapping[str, Any], task: contract.Task, namespace: dict[str, Any]) -> None:
     if step.get("parameters"):
         from . import parameters
 
@@ -156,13 +151,6 @@ def _failed(error: BaseException, step: Mapping[str, Any], kernel: cells.Kernel)
     lines = [*trace, f"kalec: step {step['step']} {summary}"]
     print(*lines, sep="\n", file=sys.__stderr__, flush=True)
     return status
-
-
-def _remove(folders: list[str]) -> None:
-    if folders:
-        from . import install
-
-        install.remove(folders)
 
 
 def _terminate(number: int, frame: Any) -> None:
