@@ -158,7 +158,8 @@ def pipeline(
                 code=code[c.name],
                 metrics=tuple(Metric(m.name, m.name) for m in metrics),
                 metrics_port=ports.assign([("metrics", "shown")], taken)[0],
-                guards=tuple(Guard(v, reading.locate(c.name, c.summary.changes[v].site)) for v in c.guards),
+                guards=tuple(Guard(v, _changed_at(reading, c, v)) for v in c.guards),
+                apart=c.apart,
                 packages=wanted.packages[c.name],
                 files=wanted.files[c.name],
                 cells=tuple(p.annotation.cell.number for p in reading.steps[c.name]),
@@ -200,6 +201,12 @@ def _output(reading: Reading, c: Connected, variable: str, port: str, consumers:
         consumers=tuple(sorted(set(consumers))),
         origin=reading.locate(c.name, site) if site is not None else None,
     )
+
+
+def _changed_at(reading: Reading, c: Connected, variable: str) -> Location | None:
+    """Where a step may change a variable; None for a definition that it only uses."""
+    change = c.summary.changes.get(variable)
+    return reading.locate(c.name, change.site) if change is not None else None
 
 
 def _code(

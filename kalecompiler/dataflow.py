@@ -20,7 +20,7 @@ from kalecompiler.facts import Definition, Grade, Read, Site, Status, Summary
 from kalecompiler.flow import Flow
 from kalecompiler.namespace import Lookup, Whole
 from kalecompiler.preamble import Preamble
-from kalecompiler.stateful import is_cached, kept_state
+from kalecompiler.stateful import is_cached, kept_state, may_keep_state
 from kalecompiler.versions import Place, Problem, Unit, Versions, before, bits, bound, statements
 
 
@@ -54,6 +54,7 @@ class Connected:
     carried: tuple[Carried, ...]
     preamble: tuple[int, ...]
     guards: tuple[str, ...]
+    apart: tuple[str, ...]
     summary: Summary
 
 
@@ -67,11 +68,11 @@ class Dataflow:
 
 def _order(units: Sequence[Unit]) -> list[int]:
     """Indices of the units in a topological order of their `prev:` edges, the first in the notebook first."""
-    if not any(u.previous for u in units):
-        return list(range(len(units)))
+    number = {u.name: i for i, u in enumerate(units)}
+    if all(number.get(p, i) <= i for i, u in enumerate(units) for p in u.previous or ()):
+        return list(range(len(units)))  # notebook order is one already: networkx takes long to import
     import networkx
 
-    number = {u.name: i for i, u in enumerate(units)}
     graph = networkx.DiGraph()
     graph.add_nodes_from(range(len(units)))
     graph.add_edges_from((number[p], number[u.name]) for u in units for p in u.previous or () if p in number)
@@ -320,11 +321,22 @@ class _Connector:
 
         self._check_kept_state()
 
+    def _apart(self, place: Place) -> tuple[str, ...]:
+        """The outputs of a step that must not share an object, as a step after it changes one of them in place."""
+        later = [p for p in self.places if p.number > place.number]
+        names_ = sorted(n for n in place.outputs if n not in VARIABLES)
+        changed = any(n in p.summary.changes for p in later for n in names_)
+        return tuple(names_) if changed and len(names_) > 1 else ()
+
     def _check_kept_state(self) -> None:
         """Functions and classes whose own code changes what they keep, used by more than one step."""
         found = {key: d for p in self.places for key, d in p.summary.needs.items()}
         for definition in found.values():
             users = [q for q, p in enumerate(self.places) if definition.key in p.summary.needs]
+            if len(users) > 1 and may_keep_state(definition):
+                for place in (self.places[q] for q in users):
+                    if definition.name not in place.summary.binds:
+                        place.guards.add(definition.name)
             if len(users) > 1 and (kept_state(definition) or self._caches_state(definition)):
                 user = self.places[users[1]]
                 site = user.summary.reads[definition.name].site if definition.name in user.summary.reads else None
@@ -362,6 +374,7 @@ class _Connector:
             carried=tuple(Carried(d, self.places[h].unit.name) for _, (d, h) in sorted(place.carried.items())),
             preamble=chosen,
             guards=tuple(sorted(place.guards - place.outputs)),
+            apart=self._apart(place),
             summary=summary,
         )
 

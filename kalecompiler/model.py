@@ -213,7 +213,7 @@ class Step:
     """One step, complete: everything that its component needs, and nothing that it does not.
 
     `name` is as tagged, `task` the name KFP gives its task (`[a-z][a-z0-9-]*`). `after` lists direct predecessors by
-    name, sorted. `definitions` are the names whose source is carried. `files` are modules that lie beside the notebook:
+    name, sorted. `apart` are outputs of which a later step changes one: they should share nothing. `definitions` are the names whose source is carried. `files` are modules that lie beside the notebook:
     (path relative to it, text).
     """
 
@@ -228,6 +228,7 @@ class Step:
     metrics: tuple[Metric, ...] = ()
     metrics_port: str = "metrics"
     guards: tuple[Guard, ...] = ()
+    apart: tuple[str, ...] = ()
     packages: tuple[Package, ...] = ()
     files: tuple[tuple[str, str], ...] = ()
     cells: tuple[int, ...] = ()

@@ -30,8 +30,9 @@ def carried(step: Step) -> tuple[str, ...]:
     """Everything of the runtime that a step carries beyond what every step does: it pays only for what it uses."""
     from kalecompiler.runtime import extras
 
-    fields = ("outputs", "guards", "packages", "files", "metrics", "parameters")
-    return (*extras({name: getattr(step, name) for name in fields}), *parts(step))
+    fields = ("outputs", "packages", "files", "metrics", "parameters")
+    used = {name: getattr(step, name) for name in fields} | {"guards": step.guards or step.apart}
+    return (*extras(used), *parts(step))
 
 
 def program(wanted: tuple[str, ...]) -> str:
@@ -61,7 +62,7 @@ def content(step: Step, pipeline: Pipeline) -> dict[str, Any]:
         ],
         "outputs": [_output(item, step) for item in step.outputs],
         "metrics": _metrics(step),
-        "guards": [guard.variable for guard in step.guards],
+        "guards": [*(guard.variable for guard in step.guards), *([list(step.apart)] if step.apart else [])],
         "packages": [{"requirement": item.requirement, "module": item.module} for item in step.packages],
         "pip": _pip(pipeline) if step.packages else {},
         "files": {path: source.split("\n") for path, source in step.files},

@@ -24,6 +24,17 @@ def kept_state(definition: Definition) -> str | None:
     return None
 
 
+def may_keep_state(definition: Definition) -> bool:
+    """Whether a definition holds an object that can be changed in place: an attribute, a default."""
+    node = definition.node
+    if isinstance(node, ast.ClassDef):
+        values = [s.value for s in node.body if isinstance(s, ast.Assign | ast.AnnAssign) and s.value is not None]
+        return any(map(_is_mutable, values))
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        return any(_is_mutable(d) for d in [*node.args.defaults, *node.args.kw_defaults] if d is not None)
+    return False
+
+
 def is_cached(definition: Definition) -> bool:
     """Whether calls of a function are answered from a cache."""
     decorators = getattr(definition.node, "decorator_list", ())

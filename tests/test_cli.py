@@ -122,6 +122,29 @@ def test_compile_writes_beside_you_and_says_so_on_stderr(here: Path, capsys: pyt
     assert set(document["root"]["dag"]["tasks"]) == {"make", "total", "other"}
 
 
+def test_check_knows_what_compile_refuses_as_too_large(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_notebook(here / "large.ipynb", f"# %% step:a\nx = '{'a' * 200_000}'")
+    assert main(["check", "large.ipynb"]) == main(["compile", "large.ipynb"]) == 1
+    captured = capsys.readouterr()
+    assert "error[KC501]: step `a` takes" in captured.out
+    assert "error[KC501]: step `a` takes" in captured.err
+
+
+@pytest.mark.parametrize("target", [".", ""], ids=["a folder", "an empty name"])
+def test_output_into_what_is_no_file_is_refused(here: Path, capsys: pytest.CaptureFixture[str], target: str) -> None:
+    assert main(["compile", "good.ipynb", "-o", target]) == 2
+    assert capsys.readouterr().err == "error: . cannot be written: is a directory\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "status"), [("check bad.ipynb", 1), ("compile good.ipynb -o -", 0), ("run good.ipynb", 0)]
+)
+def test_closed_streams_are_no_bug(here: Path, command: str, status: int) -> None:
+    line = f'exec "{sys.executable}" -m kalecompiler {command} >&- 2>&-'
+    done = subprocess.run(["sh", "-c", line], env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False)
+    assert done.returncode == status
+
+
 def test_compile_to_stdout_is_the_file(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["compile", "good.ipynb"])
     capsys.readouterr()

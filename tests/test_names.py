@@ -1,10 +1,12 @@
-"""Scopes: which names Python code binds, reads and mangles; tables, and a comparison with Python's own `symtable`."""
+"""Scopes: which names Python code binds, reads and mangles; tables, and comparisons with Python itself."""
 
 from __future__ import annotations
 
 import ast
+import dis
 import symtable
 from collections.abc import Iterator
+from types import CodeType
 from typing import Any
 
 import pytest
@@ -116,10 +118,9 @@ def test_bound_names(label: str) -> None:
 
 
 @pytest.mark.parametrize("label", [k for k in BINDINGS if "bare" not in k])
-def test_bound_names_are_those_of_symtable(label: str) -> None:
+def test_bound_names_are_those_that_compiled_code_stores(label: str) -> None:
     source = BINDINGS[label][0]
-    table = symtable.symtable(source, "cell", "exec")
-    assert names.bound_names(ast.parse(source).body) == assigned(table)
+    assert names.bound_names(ast.parse(source).body) == stored(compile(source, "cell", "exec", dont_inherit=True))
 
 
 @pytest.mark.parametrize("label", FREE)
@@ -153,15 +154,15 @@ def _code_names(code: object) -> Iterator[str]:
 # -- Python's own tables -----------------------------------------------------------------------------------------------
 
 
-def assigned(table: symtable.SymbolTable) -> set[str]:
-    """The names that a module binds; a walrus in a comprehension stands in the comprehension's own table."""
-    inner = (c for c in table.get_children() if c.get_name() in ("listcomp", "setcomp", "dictcomp", "genexpr"))
-    own = {s.get_name() for s in table.get_symbols() if s.is_assigned() or s.is_imported()}
-    return own.union(*(assigned(c) - _own(c) for c in inner))
+_COMPREHENSIONS = ("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>")
 
 
-def _own(table: symtable.SymbolTable) -> set[str]:
-    return {s.get_name() for s in table.get_symbols() if s.is_local()}
+def stored(code: CodeType) -> set[str]:
+    """The names that a module's compiled code binds or deletes; a walrus in a comprehension stores a global."""
+    wanted = {"STORE_NAME", "DELETE_NAME", "STORE_GLOBAL", "DELETE_GLOBAL"}
+    own = {str(i.argval) for i in dis.get_instructions(code) if i.opname in wanted}
+    inner = (c for c in code.co_consts if isinstance(c, CodeType) and c.co_name in _COMPREHENSIONS)
+    return own.union(*map(stored, inner))
 
 
 def global_reads(table: symtable.SymbolTable) -> set[str]:
@@ -236,9 +237,11 @@ def test_free_names_are_those_of_symtable(body: str) -> None:
 
 @settings(max_examples=200, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
 @given(blocks())
-def test_names_bound_in_a_module_are_those_of_symtable(source: str) -> None:
+def test_names_bound_in_a_module_are_those_that_compiled_code_stores(source: str) -> None:
     assume("global" not in source)
-    assert names.bound_names(ast.parse(source).body) == assigned(table_of(source)), source
+    table_of(source)
+    code = compile(source, "cell", "exec", dont_inherit=True)
+    assert names.bound_names(ast.parse(source).body) == stored(code), source
 
 
 @pytest.mark.xfail(reason="a comprehension in a class body is taken to see the names of the class")

@@ -250,6 +250,7 @@ def test_any_text_survives_in_the_step_and_nothing_that_others_replace_is_left(t
                 ({1: 2}, "a key that is no text"),
                 ({"a": {"b": "\ud800"}}, "half of a surrogate pair"),
                 ((), "a value of type tuple"),
+                (json.loads("[" * 40 + "]" * 40), "lists or dicts within each other, more than 30 deep"),
             ]
         ),
         *(

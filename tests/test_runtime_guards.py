@@ -146,3 +146,48 @@ def _needs(kind: str, code: str) -> None:
     for library in ("numpy", "pandas", "scipy", "sklearn"):
         if library in SETUP[kind] + code:
             pytest.importorskip(library)
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        pytest.param("a = []\nb = a", [("a", "b", "list")], id="two names of one list"),
+        pytest.param("a = {}\nb = [1, a]", [("a", "b", "dict")], id="a dict inside a list"),
+        pytest.param("import numpy\na = numpy.zeros(3)\nb = a[1:]", [("a", "b", "numpy.ndarray")], id="a view and its base"),
+        pytest.param("class C: pass\na = C()\nb = C()\nb.part = a", [("a", "b", "__main__.C")], id="an instance in an instance"),
+        pytest.param("a = [1]\nb = [1]", [], id="equal but apart"),
+        pytest.param("a = 'text'\nb = a", [], id="text cannot be changed"),
+        pytest.param("a = (1, 2)\nb = a", [], id="nor can a tuple of numbers"),
+        pytest.param("class C: pass\na = C()\nb = C()", [], id="instances of one class"),
+        pytest.param(
+            "import pandas\na = pandas.DataFrame({'x': [1, 2]})\nb = a.assign(y=1)", [], id="frames with an equal index"
+        ),
+    ],
+)
+def test_variables_that_share_an_object_are_found(code: str, expected: list[tuple[str, str, str]]) -> None:
+    namespace: dict[str, Any] = {"__name__": "__main__"}
+    exec(code, namespace)
+    assert guards.shared(["a", "b"], namespace) == expected
+
+
+def test_a_shared_object_is_said_and_does_not_fail_the_step(tmp_path: Path) -> None:
+    done = run(tmp_path, step(piece("a = []\nb = a", "cell", "nb.ipynb s[1]"), guards=[["a", "b"]]))
+    assert done.status == 0
+    assert "'a' and 'b' share a list" in done.err
+
+
+@pytest.mark.parametrize(
+    ("definition", "change"),
+    [
+        pytest.param("class Bag:\n    items = []", "vars(Bag)['items'].append(1)", id="a class attribute"),
+        pytest.param("def f(seen=[]):\n    return seen", "f().append(1)", id="a mutable default"),
+    ],
+)
+def test_state_that_a_definition_keeps_must_not_change(tmp_path: Path, definition: str, change: str) -> None:
+    name = definition.replace("(", " ").replace(":", " ").split()[1]
+    code = piece(definition, "definition", f"nb.ipynb a.{name}")
+    done = run(tmp_path, step(code, change, guards=[name]))
+    assert done.status == 1
+    assert "keep the state in a variable" in done.err
+    (tmp_path / "again").mkdir()
+    assert run(tmp_path / "again", step(code, f"print({name})", guards=[name])).status == 0

@@ -1,4 +1,4 @@
-"""Notices that a step changed, in place, a variable that other steps read as it was above.
+"""Notices what would be lost after a step: a change in place that others must not see, a bond of two variables.
 
 The digest of a variable is that of its pickle, in a form that reading a value does not alter: arrays without their
 memory order, frames column by column (pandas merges blocks when it likes), sparse matrices in canonical order,
@@ -7,9 +7,11 @@ cached properties left out.
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import pickle
 import sys
+from types import FunctionType, ModuleType
 
 from . import failure, values
 
@@ -19,15 +21,29 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+LIMIT = 100_000
+
+
 def watch(step: Mapping[str, Any], namespace: Mapping[str, Any]) -> Callable[[], None]:
-    """Remember the variables that a step must not change; what is returned raises StepFailed if it changed one."""
-    before = digests(step["guards"], namespace)
+    """Remember the variables that a step must not change; what is returned raises StepFailed if it changed one.
+
+    Among the names, a list of names stands for variables of which a later step changes one: it is said if they share
+    an object.
+    """
+    before = digests([name for name in step["guards"] if isinstance(name, str)], namespace)
+    groups = [group for group in step["guards"] if isinstance(group, list)]
 
     def check() -> None:
+        for group in groups:
+            for one, other, kind in shared(group, namespace):
+                cure = "the steps after it get two copies: a change of one will not show in the other"
+                print(f"kalec: warning: {one!r} and {other!r} share a {kind}; {cure}", file=sys.stderr)
         for name in changed(before, namespace):
             users = [piece["name"] for piece in step["code"] if any(name in line for line in piece["source"])]
             reason = f"it changed {name!r} in place ({', '.join(users)}), but the steps after it would not see that"
             cure = f"tag the step changes:{name}, and put all steps that change {name!r} in order with prev:"
+            if isinstance(namespace[name], (type, FunctionType)):
+                cure = "keep the state in a variable, an instance or a dict: a definition runs again in each step"
             raise failure.StepFailed(f"{reason}\n  help: {cure}")
 
     return check
@@ -46,13 +62,52 @@ def changed(before: Mapping[str, bytes], namespace: Mapping[str, Any]) -> list[s
 
 
 def digest(value: Any) -> bytes | None:
-    """The digest of a value, None if it cannot be pickled."""
+    """The digest of a value, None if it cannot be pickled; that of a class or function is of what it keeps."""
+    if isinstance(value, type):
+        value = {name: item for name, item in vars(value).items() if name[:2] != "__" and not hasattr(item, "__get__")}
+    elif isinstance(value, FunctionType) and (value.__dict__ or value.__defaults__ or value.__kwdefaults__):
+        value = [value.__dict__, value.__defaults__, value.__kwdefaults__]
     sink = _Sink()
     try:
         _Digester(sink, protocol=5, buffer_callback=sink.take).dump(value)
     except Exception:  # the pickling of any class may raise anything: then nothing can be told
         return None
     return sink.hash.digest()
+
+
+def shared(names: Iterable[str], namespace: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """(name, other name, type) of each two variables that reach one object which can be changed in place."""
+    owners: dict[int, str] = {}
+    found = []
+    for name in names:
+        for value in _reached(namespace.get(name)):
+            other = owners.setdefault(id(value), name)
+            if other != name:
+                found.append((other, name, values.type_name(type(value))))
+                break
+    return found
+
+
+def _reached(value: Any) -> list[Any]:
+    """The objects with a state of their own that a value reaches, itself among them; at most 100,000 steps."""
+    found: list[Any] = []
+    seen: set[int] = set()
+    todo = [value]
+    while todo and len(seen) < LIMIT:
+        item = todo.pop()
+        kind = type(item)
+        if id(item) in seen or isinstance(item, (type, FunctionType, ModuleType)):
+            continue
+        seen.add(id(item))
+        if kind.__module__.partition(".")[0] in ("numpy", "pandas"):
+            base = getattr(item, "base", None)
+            todo += [] if base is None else [base]
+            found += [] if kind.__name__ in ("dtype", "Index", "RangeIndex") else [item]
+            continue
+        if kind in (list, dict, set, bytearray) or hasattr(item, "__dict__"):
+            found.append(item)
+        todo += gc.get_referents(item)
+    return found
 
 
 class _Sink:

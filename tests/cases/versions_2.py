@@ -373,6 +373,8 @@ print(z)
 # %% step:d prev:c
 print(x, y, z)
 """,
+        inputs={"c": {"y": "b"}, "d": {"x": "a", "y": "b", "z": "c"}},
+        after={"c": ["b"], "d": ["c"]},
         mentions=("prev:b",),
         why="a step that takes part in the prev: graph, here by being named in one, has exactly those edges",
     ),
