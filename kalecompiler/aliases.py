@@ -45,6 +45,12 @@ def _changer(later: Sequence[Place], name: str, other: str) -> Place | None:
             readers: list[Read | None] = [p.summary.reads.get(partner) for p in later[index:]]
             if any(r is not None for r in readers):
                 return place
-        if name in place.summary.binds or other in place.summary.binds:
+        if any(_rebound(place, n) for n in (name, other)):
             return None
     return None
+
+
+def _rebound(place: Place, name: str) -> bool:
+    """Whether a step gives a name to another object: not `x = x or []`, nor `x += y`."""
+    binding = place.summary.binds.get(name)
+    return binding is not None and name not in binding.known.roots

@@ -230,7 +230,8 @@ class Effects(Protocols):
             return
         if isinstance(function, ast.Name):
             self.special(function, ["__call__"])
-            self._perhaps_changed(function, call)  # a closure, a module of torch: it may keep state
+            if self.flow.known(function.id) is not None:
+                self._perhaps_changed(function, call)  # a closure, a module of torch: it may keep state
         for argument in arguments(call):
             self._callback(argument, arguments(call))
             self._perhaps_changed(argument, call)

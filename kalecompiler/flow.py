@@ -87,13 +87,11 @@ class Flow(Branches):
             self.effects.visit(node.value)
             roots = self.effects.roots(node.target)
             kind = self.effects.type_of(node.target)
-            if kind != "scalar" and kind != "tuple":
-                grade = Grade.DEFINITE if kind is not None else Grade.POSSIBLE
+            if kind not in (library.SCALAR, library.TUPLE):
+                sure = Grade.DEFINITE if kind is not None else Grade.POSSIBLE
                 for root, bond in roots.items():
-                    if root != name:
-                        self.change(
-                            root, grade if bond is Bond.SAME else Grade.POSSIBLE, node, f"`{name}` is changed in place"
-                        )
+                    grade = sure if bond is Bond.SAME else Grade.POSSIBLE
+                    self.change(root, grade, node, f"`{name}` is changed in place")
             before = self.known(name)
             taint = self.effects.taint(node.value) | (before.taint if before is not None else frozenset())
             self.bind(name, Binding(Status.BOUND, self.site(node), Known(type=kind, taint=taint, roots=roots)))

@@ -138,7 +138,7 @@ class _FreeNames(ast.NodeVisitor):
 
     def __init__(self) -> None:
         self.reads: set[str] = set()
-        self.scopes: list[frozenset[str]] = []
+        self.scopes: list[tuple[frozenset[str], bool]] = []  # names, and whether only the scope itself sees them
         self.globals: list[frozenset[str]] = []
 
     def methods(self, node: ast.AST) -> None:
@@ -150,7 +150,7 @@ class _FreeNames(ast.NodeVisitor):
 
     def function(self, node: Function) -> None:
         body = body_of(node)
-        self.scopes.append(local_names(node))
+        self.scopes.append((local_names(node), False))
         self.globals.append(declared(body, ast.Global))
         for statement in body:
             self.visit(statement)
@@ -170,7 +170,7 @@ class _FreeNames(ast.NodeVisitor):
         own = bound_names(node.body)
         for statement in node.body:
             if not isinstance(statement, FUNCTIONS):
-                self._with_scope(own, [statement])
+                self._with_scope(own, [statement], private=True)
             else:
                 self._nested(statement)
 
@@ -183,8 +183,8 @@ class _FreeNames(ast.NodeVisitor):
 
     visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = _comprehension
 
-    def _with_scope(self, names: frozenset[str], nodes: Iterable[ast.AST]) -> None:
-        self.scopes.append(names)
+    def _with_scope(self, names: frozenset[str], nodes: Iterable[ast.AST], *, private: bool = False) -> None:
+        self.scopes.append((names, private))
         for node in nodes:
             self.visit(node)
         self.scopes.pop()
@@ -202,8 +202,13 @@ class _FreeNames(ast.NodeVisitor):
 
     def visit_Name(self, node: ast.Name) -> None:
         declared_global = bool(self.globals) and node.id in self.globals[-1]
-        if not isinstance(node.ctx, ast.Store) and (declared_global or not any(node.id in s for s in self.scopes)):
+        if not isinstance(node.ctx, ast.Store) and (declared_global or not self._is_local(node.id)):
             self.reads.add(node.id)
+
+    def _is_local(self, name: str) -> bool:
+        """Whether an enclosing scope binds the name; a class body's names are seen by its own statements only."""
+        innermost = len(self.scopes) - 1
+        return any(name in own and (i == innermost or not private) for i, (own, private) in enumerate(self.scopes))
 
 
 def method_names(statements: Iterable[ast.stmt]) -> frozenset[str]:

@@ -15,10 +15,11 @@ State = dict[str, Binding]
 @dataclass(frozen=True, slots=True)
 class Whole:
     """What matters of the whole notebook to each step: the names of its classes' methods, about which a name alone
-    says nothing, and the variables of random states that it seeds."""
+    says nothing, the variables of random states that it seeds, and what the settings say leaves its arguments alone."""
 
     methods: frozenset[str] = frozenset()
     seeded: frozenset[str] = frozenset()
+    pure: frozenset[str] = frozenset()
 
 
 @dataclass

@@ -86,7 +86,7 @@ def analyse(path: Path, options: Mapping[str, Any]) -> Analysis:
     parameters_, metrics = _parameters_and_metrics(book, parts, diagnostics)
     reading = Reading(book, config, parts, _steps(parts), parameters_, metrics)
     live = [part.tree for part in parts]
-    whole = Whole(names.method_names(s for tree in live for s in tree.body), draws.seeded(live))
+    whole = Whole(names.method_names(s for tree in live for s in tree.body), draws.seeded(live), frozenset(config.pure))
     shared = preamble.build(reading.shared_statements(), {p.name: p.type for p in parameters_}, whole)
     unresolvable = {rules.UNKNOWN_STEP, rules.PREV_CYCLE, rules.PREV_TO_ITSELF}
     units = _units(reading, loose=any(d.rule in unresolvable for d in diagnostics))
@@ -160,7 +160,7 @@ def _units(reading: Reading, *, loose: bool) -> list[Unit]:
         named = [p.name for part in parts for p in part.annotation.previous]
         previous = tuple(dict.fromkeys(n for n in named if n in reading.steps and n != name))
         pieces = [p.piece() for p in parts] + [reading.metric_piece(shown.get(name, ()))]
-        changes = tuple(s.key for p in parts for s in p.annotation.settings if s.kind == "changes")
+        changes = tuple(s.value for p in parts for s in p.annotation.settings if s.kind == "changes")
         tagged = bool(named) or name in joined
         units.append(Unit(name, previous if tagged and not loose else None, tuple(pieces), changes))
     return units

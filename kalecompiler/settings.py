@@ -54,6 +54,7 @@ class Settings:
     image: str = DEFAULT_IMAGE
     requirements: Path | None = None
     packages: tuple[str, ...] = ()
+    pure: tuple[str, ...] = ()
     index_url: str | None = None
     trusted_hosts: tuple[str, ...] = ()
     defaults: tuple[Setting, ...] = ()

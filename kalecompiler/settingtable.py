@@ -167,6 +167,13 @@ def _packages(key: str, value: Any) -> tuple[str, ...]:
     return found
 
 
+def _dotted(key: str, value: Any) -> tuple[str, ...]:
+    for text in (found := _texts(key, value)):
+        if not all(part.isidentifier() for part in text.split(".")):
+            raise TableError(f"`{key}`: `{text}` is not the dotted name of a function or module", "write `mylib.score`")
+    return found
+
+
 def _shown(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 40 else text[:37] + "..."
@@ -180,6 +187,7 @@ _VALUES: dict[str, Callable[[str, Any], Any]] = {
     "packages": _packages,
     "index-url": _text,
     "trusted-hosts": _texts,
+    "pure": _dotted,
 }
 _SETTINGS: dict[str, Callable[[str, Any], Iterator[ParsedSetting]]] = {
     "image": _image,

@@ -86,9 +86,13 @@ class Values:
         if isinstance(expr, ast.Attribute | ast.Subscript):
             return {} if self.type_of(expr) == library.SCALAR else self._weak([expr.value])
         if isinstance(expr, ast.List | ast.Tuple | ast.Set):
-            return self._weak(expr.elts)
+            unpacked = [e for e in expr.elts if isinstance(e, ast.Starred)]
+            whole = [e for e in expr.elts if not isinstance(e, ast.Starred)]
+            return _strongest([self._weak(whole), self._weak(list[ast.expr](unpacked), Bond.PERHAPS)])
         if isinstance(expr, ast.Dict):
-            return self._weak(expr.values)
+            whole = [v for k, v in zip(expr.keys, expr.values, strict=True) if k is not None]
+            copied = [v for k, v in zip(expr.keys, expr.values, strict=True) if k is None]
+            return _strongest([self._weak(whole), self._weak(copied, Bond.PERHAPS)])
         if isinstance(expr, names.COMPREHENSIONS):
             part = expr.value if isinstance(expr, ast.DictComp) else expr.elt
             shared = isinstance(part, ast.Name | ast.Attribute | ast.Subscript)
@@ -271,6 +275,9 @@ class Values:
 
     def is_pure(self, path: str) -> bool:
         """Whether calling what stands at a path leaves its arguments alone."""
+        parts = path.split(".")
+        if any(".".join(parts[:n]) in self.flow.notebook.pure for n in range(1, len(parts) + 1)):
+            return True
         return path in library.BUILTINS or path.split(".")[0] in library.PURE_MODULES or is_estimator(path)
 
     def believed_pure(self, kind: str | None, name: str) -> bool:

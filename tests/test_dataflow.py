@@ -30,7 +30,6 @@ class Row:
     text: str
     steps: str
     rules: str = ""
-    xfail: str = ""
 
 
 ROWS = [
@@ -250,7 +249,6 @@ a: -> x
 b: a.x | after a | -> x
 c: b.x | after b
 """,
-        xfail="the tag `changes:` has no effect on the plan",
     ),
     Row(
         "estimators fitted beside each other",
@@ -764,7 +762,6 @@ a:
 b: after a
 """,
         "KC217 KC201",
-        xfail="`globals` is taken for a variable that the step changes",
     ),
 ]
 
@@ -792,7 +789,7 @@ def line(step: Step) -> str:
 
 @pytest.mark.parametrize(
     "row",
-    [pytest.param(row, id=row.name, marks=[pytest.mark.xfail(reason=row.xfail)] * bool(row.xfail)) for row in ROWS],
+    [pytest.param(row, id=row.name) for row in ROWS],
 )
 def test_dataflow(row: Row, tmp_path: Path) -> None:
     found = planned(tmp_path, row.text)

@@ -105,7 +105,7 @@ CHANGES = {
     "an iterator used up": ("it = iter(x)\nlist(it)", "x?"),
     "out=": ("import numpy as np\nnp.add(y, 1, out=x)", "x"),
     "setattr": ("setattr(x, 'a', 1)", "x"),
-    "augmented name": ("x += [1]", ""),
+    "augmented name": ("x += [1]", "x?"),
     "changed in a branch": ("if c:\n    x[0] = 1", "x"),
     "in a comprehension": ("[r.update(a=1) for r in x]", "x?"),
     "global of a function": ("def f():\n    x.append(1)\nf()", "x?"),

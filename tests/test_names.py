@@ -244,7 +244,6 @@ def test_names_bound_in_a_module_are_those_that_compiled_code_stores(source: str
     assert names.bound_names(ast.parse(source).body) == stored(code), source
 
 
-@pytest.mark.xfail(reason="a comprehension in a class body is taken to see the names of the class")
 def test_a_comprehension_in_a_class_body_does_not_see_its_names() -> None:
     source = "def f():\n    class C:\n        k = 1\n        v = [k for i in range(3)]"
     assert names.free_names(only(source)) == {"k", "range"}

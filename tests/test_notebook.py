@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import subprocess
 import sys
 import time
@@ -276,9 +275,8 @@ def test_a_path_that_cannot_be(tmp_path: Path, name: str) -> None:
         notebook.read(tmp_path / name)
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
-def test_no_permission(tmp_path: Path) -> None:
-    path = write(tmp_path, document())
+def test_no_permission(ordinary_folder: Path) -> None:
+    path = write(ordinary_folder, document())
     path.chmod(0)
     with pytest.raises(UsageError, match="cannot be read: permission denied"):
         notebook.read(path)

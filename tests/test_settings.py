@@ -11,10 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from support import write_notebook
 
 from kalecompiler import notebook, settings
 from kalecompiler.diagnostics import Diagnostic, UsageError
 from kalecompiler.model import Cell, CellKind, Notebook, Setting
+from kalecompiler.plan import plan
 from kalecompiler.settings import Settings
 from kalecompiler.settingtable import TableError, read_table
 
@@ -516,3 +518,24 @@ def test_the_original_notebooks_of_kale(shared: Path) -> None:
         ("label", "access-rok", "true"),
     ]
     assert found["house-prices-kale"].image.startswith("gcr.io/arrikto/jupyter-kale-py36@sha256:")
+
+
+def test_functions_that_the_settings_call_pure_change_nothing(tmp_path: Path) -> None:
+    text = """
+# %% step:load
+rows = [1, 2]
+# %% step:look prev:load
+import mylib
+mylib.stats.score(rows)
+# %% step:report prev:look
+print(rows)
+"""
+    path = write_notebook(tmp_path / "n.ipynb", text)
+
+    def producer() -> str:
+        (report,) = (s for s in plan(path, {}).draft.steps if s.name == "report")
+        return report.inputs[0].producer
+
+    assert producer() == "look"
+    (tmp_path / "pyproject.toml").write_text('[tool.kalecompiler]\npure = ["mylib.stats"]\n')
+    assert producer() == "load"

@@ -671,6 +671,5 @@ print(store)
         },
         parallel=(("left", "right"),),
         quiet=True,
-        xfail="a new dict made with ** of scalars is warned of as if it shared an object",
     ),
 ]
