@@ -1,6 +1,6 @@
 """Thousands of generated programs against the oracle: how many come out equal, refused, failing or warned of.
 
-    python benchmarks/oracle_long.py [--examples 5000] [--seed 1] [--jobs 2]
+    python benchmarks/oracle_long.py [--examples 5000] [--seed 1] [--jobs 2] [--real]
 
 Prints the counts, and every program of which the pipeline silently gives something else; the exit status is 1 then.
 It is no part of `make bench`: it takes about a quarter of an hour on two cores.
@@ -32,10 +32,11 @@ def main() -> int:
     parser.add_argument("--examples", type=int, default=5000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--real", action="store_true", help="run the compiled packages, each step a process of its own")
     given_ = parser.parse_args()
     started = time.perf_counter()
     share = -(-given_.examples // given_.jobs)
-    work = [(given_.seed * 1000 + job, share) for job in range(given_.jobs)]
+    work = [(given_.seed * 1000 + job, share, given_.real) for job in range(given_.jobs)]
     with multiprocessing.get_context("spawn").Pool(given_.jobs) as pool:
         results = pool.starmap(hunt, work)
     counts = sum((found for found, _ in results), Counts())
@@ -46,7 +47,7 @@ def main() -> int:
     return 1 if silent else 0
 
 
-def hunt(start: int, examples: int) -> tuple[Counts, list[str]]:
+def hunt(start: int, examples: int, real: bool) -> tuple[Counts, list[str]]:
     """The outcomes of programs written from a seed, and those that differ in silence, each with what differs."""
     warm()
     counts, silent = Counts(), []
@@ -64,7 +65,7 @@ def hunt(start: int, examples: int) -> tuple[Counts, list[str]]:
         with tempfile.TemporaryDirectory() as folder:
             work = Path(folder) / "work"
             work.mkdir()
-            verdict = judge(write_notebook(Path(folder) / "nb.ipynb", text), work)
+            verdict = judge(write_notebook(Path(folder) / "nb.ipynb", text), work, real=real)
         unsaid = verdict.unsaid()
         outcome = "warned" if verdict.outcome == "different" else verdict.outcome
         counts["silent" if unsaid else outcome] += 1

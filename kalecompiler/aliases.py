@@ -1,4 +1,4 @@
-"""Two names for one object: a bond that is lost where the two travel to another step as two values (DESIGN 5, rule 7)."""
+"""Two names for one object: a bond that is lost where the two travel to another step as two values."""
 
 from __future__ import annotations
 
@@ -31,9 +31,13 @@ def _bonded(place: Place, name: str, binding: Binding) -> Iterator[str]:
         if bond is Bond.PERHAPS or other == name or other.startswith("<"):
             continue
         there = place.summary.binds.get(other)
-        if there is None or (there.known.definition is None and there.known.type != library.SCALAR):
-            if there is None or there.status is not Status.DELETED:
-                yield other
+        if there is None or (_is_object(there) and there.status is not Status.DELETED):
+            yield other
+
+
+def _is_object(binding: Binding) -> bool:
+    """Whether a name is bound to a value that may be changed in place."""
+    return binding.known.definition is None and binding.known.type != library.SCALAR
 
 
 def _changer(later: Sequence[Place], name: str, other: str) -> Place | None:

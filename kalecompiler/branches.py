@@ -201,10 +201,8 @@ def _joined(states: Sequence[State]) -> State:
     for name in dict.fromkeys(n for s in states for n in s):
         here = [s.get(name) for s in states]
         found = [b for b in here if b is not None]
-        if len(found) < len(here) or len({b.status for b in found}) > 1:
-            status = Status.MAYBE
-        else:
-            status = found[0].status
+        agreed = len(found) == len(here) and len({b.status for b in found}) == 1
+        status = found[0].status if agreed else Status.MAYBE
         result[name] = Binding(status, found[0].site, _agreed([b.known for b in found]))
     return result
 

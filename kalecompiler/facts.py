@@ -124,7 +124,7 @@ class Binding:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A name read from above; a soft read (`hard` false) is satisfied by nothing, too. `owner`: the function it is in."""
+    """A name read from above, in the function `owner` if any; a soft read (not `hard`) is content with nothing."""
 
     name: str
     site: Site

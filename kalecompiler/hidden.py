@@ -138,7 +138,7 @@ def _known_state(path: str) -> bool:
 
 
 def _state_trace(step: int, part: Part, node: ast.AST, path: str) -> Trace:
-    top = path.split(".")[0]
+    top = path.partition(".")[0]
     if path.startswith(("os.environ", "os.putenv", "os.unsetenv")):
         return Trace(step, part, node, "environment", "environ", "an environment variable")
     if path == "os.chdir":
@@ -158,10 +158,10 @@ def _reads(step: int, part: Part, paths: dict[str, str]) -> Iterator[Trace]:
             yield Trace(step, part, node, "folder", "sys.path", "")
         path = _path(node, paths) if isinstance(node, ast.Name | ast.Attribute) else None
         if path is not None:
-            yield Trace(step, part, node, "module", path.split(".")[0], "")
+            yield Trace(step, part, node, "module", path.partition(".")[0], "")
             if path.startswith(("os.environ", "os.getenv")):
                 yield Trace(step, part, node, "environment", "environ", "")
-            if path.split(".")[0] in ("os", "pathlib", "glob", "shutil") or path == "open":
+            if path.partition(".")[0] in ("os", "pathlib", "glob", "shutil") or path == "open":
                 yield Trace(step, part, node, "folder", "folder", "")
         if isinstance(node, ast.Call):
             key = _file(node, _path(node.func, paths), FILE_READS, READ_METHODS, paths, writing=False)
@@ -227,7 +227,7 @@ def module_state(book: Notebook, steps: Sequence[Step]) -> list[Diagnostic]:
     return [
         Diagnostic(
             rules.PROCESS_STATE,
-            f"the module `{path}` keeps state, and steps `{some[0].name}` and `{some[1].name}` would each have their own",
+            f"the module `{path}` keeps state, and `{some[0].name}` and `{some[1].name}` would each have their own",
             some[1].origin or Location(str(book.path)),
             "keep the state in a variable of the notebook, and hand it to the functions of the module",
         )

@@ -210,20 +210,20 @@ PURE_METHODS: dict[str, frozenset[str]] = {
         "take tobytes tolist trace transpose var view conj tofile dump toarray todense tocsr tocsc".split()
     ),
     PANDAS: frozenset(
-        "abs add agg aggregate align all any apply applymap asfreq asof assign astype at_time between bfill bool clip "
-        "combine combine_first copy corr count cov cummax cummin cumprod cumsum describe diff div dot drop "
-        "drop_duplicates dropna droplevel duplicated eq equals eval ewm expanding explode factorize ffill fillna filter "
-        "first floordiv ge get get_group groupby gt head hist idxmax idxmin info interpolate isin isna isnull items "
-        "iterrows itertuples join keys kurt last le lt map mask max mean median melt memory_usage merge min mod mode "
-        "mul ne nlargest notna notnull nsmallest nunique pct_change pipe pivot pivot_table plot pow prod quantile query "
-        "rank reindex rename rename_axis reorder_levels repeat replace resample reset_index rolling round sample sem "
-        "set_axis set_index shift size skew sort_index sort_values squeeze stack std sub sum swaplevel tail take to_csv "
-        "to_dict to_excel to_frame to_html to_json to_list to_markdown to_numpy to_parquet to_pickle to_records "
-        "to_string tolist to_datetime to_period to_timestamp to_sql transform transpose truncate tz_convert tz_localize "
-        "unique unstack value_counts values var where xs nsmallest boxplot first_valid_index last_valid_index ravel "
-        "argmax argmin argsort cat str dt get_loc get_level_values union intersection difference to_series "
-        "isocalendar day_name month_name normalize strftime lower upper strip split contains extract len cumcount "
-        "ngroup nth size".split()
+        "abs add agg aggregate align all any apply applymap asfreq asof assign astype at_time between bfill bool "
+        "clip combine combine_first copy corr count cov cummax cummin cumprod cumsum describe diff div dot drop "
+        "drop_duplicates dropna droplevel duplicated eq equals eval ewm expanding explode factorize ffill fillna "
+        "filter first floordiv ge get get_group groupby gt head hist idxmax idxmin info interpolate isin isna "
+        "isnull items iterrows itertuples join keys kurt last le lt map mask max mean median melt memory_usage "
+        "merge min mod mode mul ne nlargest notna notnull nsmallest nunique pct_change pipe pivot pivot_table "
+        "plot pow prod quantile query rank reindex rename rename_axis reorder_levels repeat replace resample "
+        "reset_index rolling round sample sem set_axis set_index shift size skew sort_index sort_values squeeze "
+        "stack std sub sum swaplevel tail take to_csv to_dict to_excel to_frame to_html to_json to_list "
+        "to_markdown to_numpy to_parquet to_pickle to_records to_string tolist to_datetime to_period to_timestamp "
+        "to_sql transform transpose truncate tz_convert tz_localize unique unstack value_counts values var where "
+        "xs boxplot first_valid_index last_valid_index ravel argmax argmin argsort cat str dt get_loc "
+        "get_level_values union intersection difference to_series isocalendar day_name month_name normalize "
+        "strftime lower upper strip split contains extract len cumcount ngroup nth".split()
     ),
     ESTIMATOR: frozenset(
         "predict predict_proba predict_log_proba decision_function transform inverse_transform score score_samples "

@@ -171,7 +171,7 @@ class Artifact:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """A variable that a step hands on: `schema` is the KFP type title; `may_be_absent` where the step may not bind it."""
+    """A variable that a step hands on: `schema` is the KFP type title; `may_be_absent`: the step may not bind it."""
 
     variable: str
     port: str
@@ -213,8 +213,8 @@ class Step:
     """One step, complete: everything that its component needs, and nothing that it does not.
 
     `name` is as tagged, `task` the name KFP gives its task (`[a-z][a-z0-9-]*`). `after` lists direct predecessors by
-    name, sorted. `apart` are outputs of which a later step changes one: they should share nothing. `definitions` are the names whose source is carried. `files` are modules that lie beside the notebook:
-    (path relative to it, text).
+    name, sorted. `apart` are outputs of which a later step changes one: they should share nothing. `definitions` are
+    the names whose source is carried. `files` are modules that lie beside the notebook: (path relative to it, text).
     """
 
     name: str

@@ -98,7 +98,7 @@ def body_of(function: Function) -> list[ast.stmt]:
     return [ast.Expr(function.body)] if isinstance(function, ast.Lambda) else function.body
 
 
-def declared(body: Iterable[ast.stmt], kind: type[ast.Global] | type[ast.Nonlocal]) -> frozenset[str]:
+def declared(body: Iterable[ast.stmt], kind: type[ast.Global | ast.Nonlocal]) -> frozenset[str]:
     """The names that `global` (or `nonlocal`) statements of this scope declare."""
     found: set[str] = set()
     stack: list[ast.AST] = list(body)
@@ -209,6 +209,16 @@ class _FreeNames(ast.NodeVisitor):
         """Whether an enclosing scope binds the name; a class body's names are seen by its own statements only."""
         innermost = len(self.scopes) - 1
         return any(name in own and (i == innermost or not private) for i, (own, private) in enumerate(self.scopes))
+
+
+def depth(tree: ast.AST) -> int:
+    """How many nodes deep a syntax tree is."""
+    level: list[ast.AST] = [tree]
+    count = 0
+    while level:
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+        count += 1
+    return count
 
 
 def method_names(statements: Iterable[ast.stmt]) -> frozenset[str]:

@@ -90,9 +90,8 @@ class Namespace:
         if self.local(name) is not None:
             return
         here = self.state.get(name)
-        if here is None or here.status is not Status.BOUND:
-            if here is None or here.status is Status.MAYBE:
-                self.note_read(name, node, hard and here is None and not self.forgiving)
+        if here is None or here.status is Status.MAYBE:
+            self.note_read(name, node, hard and here is None and not self.forgiving)
         known = self.known(name)
         if known is not None:
             for definition in known.all_definitions():

@@ -71,7 +71,7 @@ def _user_between(reading: Reading, name: str, low: int, high: int) -> str | Non
     """A step with a cell between two cells whose text mentions a name."""
     for step, parts in reading.steps.items():
         for part in parts:
-            if low < part.annotation.cell.number < high:
-                if any(isinstance(n, ast.Name) and n.id == name for n in ast.walk(part.tree)):
-                    return step
+            between = low < part.annotation.cell.number < high
+            if between and any(isinstance(n, ast.Name) and n.id == name for n in ast.walk(part.tree)):
+                return step
     return None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,9 @@ from kalecompiler.namespace import Whole
 from kalecompiler.preamble import Preamble
 from kalecompiler.settings import Settings
 from kalecompiler.versions import Unit
+
+DEEPEST = 1000
+"""How deep a syntax tree may be: the analysis takes a few Python frames a level."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,7 @@ def plan(path: Path, options: Mapping[str, Any]) -> Planned:
 
 def analyse(path: Path, options: Mapping[str, Any]) -> Analysis:
     """Run read, annotate, analyse and connect on the notebook at `path`. Raises as `plan` does."""
+    sys.setrecursionlimit(max(sys.getrecursionlimit(), 10 * DEEPEST))
     book, found = notebook.read(path)
     config, more = settings.load(book, options)
     annotations, problems = tags.annotate(book, config)
@@ -101,13 +106,19 @@ def _part(book: Notebook, annotation: Annotation, diagnostics: list[Diagnostic])
     """A live cell as Python; what could not be translated is reported, and the cell is then empty."""
     cell = annotation.cell
     translation = ipython.translate(cell.source)
-    for problem in translation.problems:
+    problems = translation.problems
+    for problem in problems:
         where = book.at(cell, problem.line, problem.column)
         diagnostics.append(Diagnostic(problem.rule, problem.message, where, problem.hint))
     try:
         tree = names.mangled(ast.parse(translation.source))
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         tree = ast.Module([], [])
+    if names.depth(tree) > DEEPEST:
+        tree, translation = ast.Module([], []), replace(translation, source="")
+        if not any(p.rule is rules.SYNTAX_ERROR for p in problems):
+            message = f"the code is nested more than {DEEPEST} levels deep, too deep to be read"
+            diagnostics.append(Diagnostic(rules.SYNTAX_ERROR, message, book.at(cell), "split the expression"))
     if annotation.role is Role.STEP:
         diagnostics += _star_imports(book, cell, tree)
     return Part(annotation, translation, tree)

@@ -96,7 +96,7 @@ def build(pieces: Sequence[Sequence[ast.stmt]], parameter_types: Mapping[str, st
             flow.piece = index
             flow.statement(statement)
             summary = flow.summary()
-            state |= {n: b for n, b in summary.binds.items() if b.status is not Status.MAYBE or n not in state}
+            state.update({n: b for n, b in summary.binds.items() if b.status is not Status.MAYBE or n not in state})
             for name, taint in summary.tainted.items():
                 if name in state:
                     state[name] = _tainted(state[name], taint)

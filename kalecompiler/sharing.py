@@ -278,7 +278,7 @@ class Values:
         parts = path.split(".")
         if any(".".join(parts[:n]) in self.flow.notebook.pure for n in range(1, len(parts) + 1)):
             return True
-        return path in library.BUILTINS or path.split(".")[0] in library.PURE_MODULES or is_estimator(path)
+        return path in library.BUILTINS or path.split(".", maxsplit=1)[0] in library.PURE_MODULES or is_estimator(path)
 
     def believed_pure(self, kind: str | None, name: str) -> bool:
         """Whether a method leaves its receiver alone: known of the type, or common to all types that have it."""

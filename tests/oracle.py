@@ -29,7 +29,8 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 
 from equality import compare
 
-from kalecompiler import ipython, payload, settings, tags
+from kalecompiler import ipython, local, payload, settings, tags
+from kalecompiler.compile import compile_package
 from kalecompiler.diagnostics import Diagnostic, NotebookError, Severity
 from kalecompiler.draws import VARIABLES
 from kalecompiler.model import Pipeline, Role, Step
@@ -127,11 +128,12 @@ def judge(
     arguments: Mapping[str, Any] | None = None,
     ignore: Sequence[str] = (),
     prints: Mapping[str, str] | None = None,
+    real: bool = False,
 ) -> Verdict:
     """Run the notebook at `path` both ways; `work` is an empty folder for the steps' files.
 
     `arguments` override parameters. Where the graph's meaning is not that of top to bottom, `prints` tells what a step
-    prints, and `ignore` names variables.
+    prints, and `ignore` names variables. With `real` the compiled package runs as `kalec run` runs it.
     """
     try:
         planned = plan(path, {})
@@ -140,7 +142,7 @@ def judge(
     verdict = Verdict("refused", findings=planned.diagnostics, planned=planned)
     if planned.pipeline is None:
         return verdict
-    run = Run(planned.pipeline, path.parent, work, dict(arguments or {}))
+    run = (RealRun if real else Run)(planned.pipeline, path.parent, work, dict(arguments or {}))
     failed = run.steps()
     verdict.said, verdict.metrics = run.said(), run.metrics()
     if failed is not None:
@@ -238,6 +240,25 @@ class Run:
             for s in self.pipeline.steps
             if _plain(self.log(s.name)) != _plain(expected.get(s.name, ""))
         ]
+
+
+class RealRun(Run):
+    """The compiled package, run by the local runner: every step is a process as `kalec run` starts it."""
+
+    def steps(self) -> str | None:
+        spec = compile_package(self.pipeline).spec
+        result = local.run(spec, arguments=self.arguments, folder=self.work / "runs", workdir=self.folder)
+        for step, done in zip(self.pipeline.steps, self._in_order(result.steps), strict=True):
+            (self.work / step.name).symlink_to(result.folder / step.task)
+            if done.failure is not None:
+                return f"step `{step.name}` failed: {done.failure.message}: {self.log(step.name)[-1500:]}"
+            output = result.folder / step.task / "executor_output.json"
+            self.done[step.name] = json.loads(output.read_text())["artifacts"] if output.exists() else {}
+        return None
+
+    def _in_order(self, results: Sequence[local.StepResult]) -> list[local.StepResult]:
+        found = {r.name: r for r in results}
+        return [found.get(s.name) or found[s.task] for s in self.pipeline.steps]
 
 
 def in_child(job: Callable[[], str], folder: Path, log: Path, seed: int | None = 0) -> str:

@@ -15,16 +15,17 @@ from oracle import judge, warm
 from programs import programs
 from support import write_notebook
 
-EXAMPLES = 150
+FORKED, REAL = 270, 30
 
 
 @pytest.mark.slow
-def test_no_program_differs_in_silence() -> None:
+@pytest.mark.parametrize(("examples", "real"), [(FORKED, False), (REAL, True)], ids=["forked steps", "real steps"])
+def test_no_program_differs_in_silence(examples: int, real: bool) -> None:
     warm()
     outcomes: collections.Counter[str] = collections.Counter()
 
     @settings(
-        max_examples=EXAMPLES,
+        max_examples=examples,
         derandomize=True,
         database=None,
         deadline=None,
@@ -36,7 +37,7 @@ def test_no_program_differs_in_silence() -> None:
         with tempfile.TemporaryDirectory() as folder:
             work = Path(folder) / "work"
             work.mkdir()
-            verdict = judge(write_notebook(Path(folder) / "nb.ipynb", text), work)
+            verdict = judge(write_notebook(Path(folder) / "nb.ipynb", text), work, real=real)
         outcomes[verdict.outcome] += 1
         assert verdict.outcome == "refused" or verdict.planned is not None
         assert verdict.outcome != "equal" or verdict.compared > 0
@@ -44,6 +45,6 @@ def test_no_program_differs_in_silence() -> None:
 
     promise()
     # That few programs are refused or fail is a promise too: most of them are ordinary.
-    assert sum(outcomes.values()) >= EXAMPLES
-    assert outcomes["equal"] >= 0.5 * EXAMPLES, outcomes
-    assert outcomes["broken"] <= 0.05 * EXAMPLES, outcomes
+    assert sum(outcomes.values()) >= examples
+    assert outcomes["equal"] >= 0.5 * examples, outcomes
+    assert outcomes["broken"] <= 0.05 * examples, outcomes

@@ -187,3 +187,14 @@ def test_planning_leaves_no_trace(tmp_path: Path) -> None:
     first, second = plan(path, {}), plan(path, {})
     assert first.draft == second.draft
     assert (path.read_bytes(), os.listdir(tmp_path)) == (before, ["nb.ipynb"])
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["x = " + "+".join(["1"] * 20_000), "x = " + "-" * 5_000 + "1", "a = 1\nx = a" + ".b" * 3_000],
+    ids=["a sum of 20,000 terms", "5,000 signs", "3,000 attributes"],
+)
+def test_code_nested_too_deeply_is_one_finding(source: str, tmp_path: Path) -> None:
+    path = write_notebook(tmp_path / "deep.ipynb", f"# %% step:a\n{source}\n")
+    assert [d.rule.code for d in plan(path, {}).diagnostics] == ["KC301"]
+    assert plan(write_notebook(path, "# %% step:a\nx = " + "+".join(["1"] * 600)), {}).pipeline is not None

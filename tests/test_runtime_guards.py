@@ -153,8 +153,12 @@ def _needs(kind: str, code: str) -> None:
     [
         pytest.param("a = []\nb = a", [("a", "b", "list")], id="two names of one list"),
         pytest.param("a = {}\nb = [1, a]", [("a", "b", "dict")], id="a dict inside a list"),
-        pytest.param("import numpy\na = numpy.zeros(3)\nb = a[1:]", [("a", "b", "numpy.ndarray")], id="a view and its base"),
-        pytest.param("class C: pass\na = C()\nb = C()\nb.part = a", [("a", "b", "__main__.C")], id="an instance in an instance"),
+        pytest.param(
+            "import numpy\na = numpy.zeros(3)\nb = a[1:]", [("a", "b", "numpy.ndarray")], id="a view and its base"
+        ),
+        pytest.param(
+            "class C: pass\na = C()\nb = C()\nb.part = a", [("a", "b", "__main__.C")], id="an instance in an instance"
+        ),
         pytest.param("a = [1]\nb = [1]", [], id="equal but apart"),
         pytest.param("a = 'text'\nb = a", [], id="text cannot be changed"),
         pytest.param("a = (1, 2)\nb = a", [], id="nor can a tuple of numbers"),
