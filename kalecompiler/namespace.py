@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
-from kalecompiler.facts import Binding, Change, Definition, Grade, Known, Read, Site, Status, Summary
+from kalecompiler.facts import Binding, Bond, Change, Definition, Grade, Known, Read, Site, Status, Summary
 
 Lookup = Callable[[str], Known | None]
 State = dict[str, Binding]
@@ -132,7 +132,9 @@ class Namespace:
         if self.local(root) is not None and not root.startswith("<"):
             return
         here = self.state.get(root)
-        fresh = here is not None and here.status is Status.BOUND and here.known.definition is None
+        known = here.known if here is not None and here.status is Status.BOUND else None
+        still_above = known is not None and known.roots.get(root, Bond.PERHAPS) > Bond.PERHAPS  # `x = x or []`
+        fresh = known is not None and known.definition is None and not still_above
         if not fresh:
             old = self.run.changes.get(root)
             if old is None or old.grade < grade:

@@ -306,4 +306,31 @@ print(a1, b1, c1, df["v"].tolist(), df2["v"].tolist())
 """,
         inputs={"c": {"a1": "a", "b1": "a", "c1": "b", "df": "a", "df2": "b"}},
     ),
+    Case(
+        "a name bound to itself keeps its bond",
+        WARNED,
+        """
+# %% step:a
+rows = [1]
+kept = [rows, rows]
+# %% step:b prev:a
+rows = rows or rows
+rows += [0]
+print(rows, kept)
+""",
+        mentions=("kept",),
+    ),
+    Case(
+        "an augmented name changes what another name holds",
+        WARNED,
+        """
+# %% step:a
+rows = [1]
+same = rows
+# %% step:b prev:a
+rows += [2]
+print(same)
+""",
+        mentions=("same",),
+    ),
 ]
