@@ -43,6 +43,15 @@ def bind_arguments(
     return given
 
 
+def default_of(function: names.Function, parameter: str) -> ast.expr | None:
+    """The expression of a parameter's default, None where it has none."""
+    a = function.args
+    plain = [*a.posonlyargs, *a.args]
+    pairs = [*zip(plain[len(plain) - len(a.defaults) :], a.defaults, strict=True)]
+    pairs += [(p, d) for p, d in zip(a.kwonlyargs, a.kw_defaults, strict=True) if d is not None]
+    return next((default for p, default in pairs if p.arg == parameter), None)
+
+
 def returned_parameters(function: names.Function) -> frozenset[str]:
     """The parameters that a function may return as they are."""
     known = frozenset(names.parameters(function))

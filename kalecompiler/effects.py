@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kalecompiler import draws, dynamic, library, names
-from kalecompiler.calls import bind_arguments, method
+from kalecompiler.calls import bind_arguments, default_of, method
 from kalecompiler.facts import Binding, Bond, Definition, Grade, Known, Status
 from kalecompiler.protocols import Protocols
 from kalecompiler.sharing import arguments
@@ -268,6 +268,14 @@ class Effects(Protocols):
         text = ast.unparse(node.func) if isinstance(node, ast.Call) else "a call"
         self.changed(argument, Grade.POSSIBLE, node, f"`{text}()` may change it")
 
+    def _default(self, function: names.Function, parameter: str) -> list[ast.expr]:
+        """The variable that a parameter which is not given stands for: a call may change it like an argument."""
+        default = default_of(function, parameter)
+        if not isinstance(default, ast.Name):
+            return []
+        self.flow.load(default.id, default, hard=False)
+        return [default]
+
     def follow(self, function: names.Function, given: dict[str, list[ast.expr]], *, sure: bool) -> None:
         """Follow a call into the body of a function of the notebook: what it does to globals and to its arguments."""
         from kalecompiler.flow import body_summary
@@ -279,7 +287,7 @@ class Effects(Protocols):
         for name, change in effects.changes.items():
             grade = change.grade if sure else Grade.POSSIBLE
             if name.startswith("<"):
-                for argument in given.get(name[1:-1], ()):
+                for argument in given.get(name[1:-1]) or self._default(function, name[1:-1]):
                     self.changed(argument, grade, argument, change.reason, held)
             else:
                 self.flow.load(name, function, hard=False)

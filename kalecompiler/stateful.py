@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from kalecompiler import library, names
+from kalecompiler.calls import default_of
 from kalecompiler.facts import Definition
 
 _MUTATORS = library.MUTATORS[library.LIST] | library.MUTATORS[library.DICT] | library.MUTATORS[library.SET]
@@ -42,13 +43,11 @@ def is_cached(definition: Definition) -> bool:
 
 
 def _of_function(node: ast.FunctionDef | ast.AsyncFunctionDef) -> str | None:
-    a = node.args
-    plain = [*a.posonlyargs, *a.args]
-    pairs = [*zip(plain[len(plain) - len(a.defaults) :], a.defaults, strict=True)]
-    pairs += [(p, d) for p, d in zip(a.kwonlyargs, a.kw_defaults, strict=True) if d is not None]
-    for parameter, default in pairs:
-        if _is_mutable(default) and parameter.arg in set(changed_names(node)):
-            return f"the default of `{parameter.arg}`"
+    changed = set(changed_names(node))
+    for parameter in names.parameters(node):
+        default = default_of(node, parameter)
+        if default is not None and _is_mutable(default) and parameter in changed:
+            return f"the default of `{parameter}`"
     return None
 
 

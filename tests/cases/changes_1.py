@@ -492,7 +492,6 @@ print("b")
 print(a1, a2, a3, a4)
 """,
         why="a2 may have been changed; handing b's on is right; a4 is the default of f",
-        xfail="what a function's default shares with a variable is not followed",
     ),
     Case(
         "an alias through a helper that returns its argument",
