@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,18 @@ class Analysis:
     diagnostics: tuple[Diagnostic, ...]
 
 
+@contextlib.contextmanager
+def _deep_recursion() -> Iterator[None]:
+    """Let the analysis follow trees of DEEPEST levels, whatever Python's limit for others is."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(before, 10 * DEEPEST))
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(before)
+
+
+@_deep_recursion()
 def plan(path: Path, options: Mapping[str, Any]) -> Planned:
     """Plan the notebook at `path`; `options` are settings given on the command line.
 
@@ -80,9 +93,9 @@ def plan(path: Path, options: Mapping[str, Any]) -> Planned:
     return Planned(reading.book, draft, tuple(_in_order(diagnostics)), reading.settings)
 
 
+@_deep_recursion()
 def analyse(path: Path, options: Mapping[str, Any]) -> Analysis:
     """Run read, annotate, analyse and connect on the notebook at `path`. Raises as `plan` does."""
-    sys.setrecursionlimit(max(sys.getrecursionlimit(), 10 * DEEPEST))
     book, found = notebook.read(path)
     config, more = settings.load(book, options)
     annotations, problems = tags.annotate(book, config)
