@@ -6,10 +6,9 @@ import ast
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from kalecompiler import library, names, pieces, ports, requirements, results
+from kalecompiler import internal, library, names, pieces, ports, requirements, results
 from kalecompiler.dataflow import Connected, Dataflow
 from kalecompiler.diagnostics import Diagnostic
-from kalecompiler.draws import VARIABLES
 from kalecompiler.facts import Site, Status
 from kalecompiler.ipython import Translation
 from kalecompiler.model import (
@@ -216,8 +215,8 @@ def _code(
     book = reading.book
     yield from _shared_code(reading, [shared.items[i] for i in c.preamble])
     yield from pieces.carried_code(book.name, c.carried, texts)
-    for variable in dict.fromkeys(k.variable for k in c.inputs if k.variable in VARIABLES):
-        yield Code(f"{book.name} {variable}", CodeKind.CELL, VARIABLES[variable].restore)
+    for variable in dict.fromkeys(k.variable for k in c.inputs if internal.is_internal(k.variable)):
+        yield Code(f"{book.name} {variable}", CodeKind.CELL, internal.restore(variable))
     for number, part in enumerate(reading.steps[c.name], 1):
         cell = part.annotation.cell
         yield Code(f"{book.name} {c.name}[{number}]", CodeKind.CELL, part.translation.source, cell.id, book.at(cell, 1))
@@ -225,8 +224,8 @@ def _code(
     if computed:
         text = "\n".join(ast.unparse(m.node) for m in computed)
         yield Code(f"{book.name} pipeline-metrics", CodeKind.METRICS, text, None, book.at(computed[0].cell, 1))
-    for variable in (v for v in c.outputs if v in VARIABLES):
-        yield Code(f"{book.name} {variable}", CodeKind.METRICS, VARIABLES[variable].keep)
+    for variable in filter(internal.is_internal, c.outputs):
+        yield Code(f"{book.name} {variable}", CodeKind.METRICS, internal.keep(variable))
 
 
 def _shared_code(reading: Reading, items: Sequence[Item]) -> Iterator[Code]:

@@ -3,32 +3,25 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from kalecompiler import names, shapes
-from kalecompiler.facts import Binding, Bond, Definition, Known, Roots, Status
-from kalecompiler.namespace import Lookup, Namespace, State, Whole
+from kalecompiler.effects import Effects
+from kalecompiler.facts import Binding, Definition, Known, Status
+from kalecompiler.namespace import Lookup, Namespace, State, Whole, joined
 
-if TYPE_CHECKING:
-    from kalecompiler.effects import Effects
-
-
+_NAME_ERRORS = frozenset({"NameError", "Exception", "BaseException"})
 _CONTEXT = ("__enter__", "__exit__", "__aenter__", "__aexit__")
 
 
 class Branches(Namespace):
     """The statements that choose or repeat. What they consist of is run by the subclass."""
 
-    effects: Effects
-
     def __init__(self, lookup: Lookup, later: frozenset[str] = frozenset(), notebook: Whole = Whole()) -> None:
         super().__init__(lookup, later, notebook)
+        self.effects = Effects(self)
         self.loops: list[list[State]] = []
-
-    def statements(self, body: Iterable[ast.stmt]) -> None:
-        raise NotImplementedError
 
     def assign(self, target: ast.expr, value: ast.expr | None, *, element: bool = False) -> None:
         raise NotImplementedError
@@ -39,19 +32,6 @@ class Branches(Namespace):
         self.alive = False
 
     _Continue = _Break
-
-    def branch(self, start: State, body: Callable[[], None]) -> State | None:
-        """Run a branch from a state; its state at the end, or None where it never gets there."""
-        self.state, self.alive = dict(start), True
-        body()
-        return self.state if self.alive else None
-
-    def join(self, states: Iterable[State | None]) -> None:
-        """Go on from wherever the living branches ended."""
-        living = [s for s in states if s is not None]
-        self.alive = bool(living)
-        if living:
-            self.state = _joined(living)
 
     def _If(self, node: ast.If) -> None:
         self.effects.visit(node.test)
@@ -111,7 +91,7 @@ class Branches(Namespace):
         leaps = self.loops.pop()
         if end is not None:  # once more from the loop's own end: aliases made in one round are used in the next
             self.loops.append([])
-            end = self.branch(_joined([start, end]) if not certain else end, body) and end
+            end = self.branch(joined([start, end]) if not certain else end, body) and end
             self.loops.pop()
         ends: list[State | None] = [] if endless else [end]
         if not certain:
@@ -141,10 +121,10 @@ class Branches(Namespace):
 
     def _Try(self, node: ast.Try) -> None:
         start = dict(self.state)
-        forgives = any(shapes.catches_name_error(h) for h in node.handlers)
+        forgives = any(shapes.catches(h, _NAME_ERRORS) for h in node.handlers)
         self.forgiving += forgives
         tried = self.branch(start, lambda: self.statements(node.body))
-        partial = _joined([start, self.state])
+        partial = joined([start, self.state])
         self.forgiving -= forgives
         if tried is not None and node.orelse:
             tried = self.branch(tried, lambda: self.statements(node.orelse))
@@ -193,31 +173,3 @@ class Branches(Namespace):
         if case.guard is not None:
             self.effects.visit(case.guard)
         self.statements(case.body)
-
-
-def _joined(states: Sequence[State]) -> State:
-    """Names bound in all branches are bound; bound in some, perhaps; what is known of them is what all agree on."""
-    result: State = {}
-    for name in dict.fromkeys(n for s in states for n in s):
-        here = [s.get(name) for s in states]
-        found = [b for b in here if b is not None]
-        agreed = len(found) == len(here) and len({b.status for b in found}) == 1
-        status = found[0].status if agreed else Status.MAYBE
-        result[name] = Binding(status, found[0].site, _agreed([b.known for b in found]))
-    return result
-
-
-def _agreed(known: Sequence[Known]) -> Known:
-    first = known[0]
-    roots: Roots = {}
-    for k in known:
-        for root, bond in k.roots.items():
-            roots[root] = max(bond, roots.get(root, Bond.PERHAPS))
-    return Known(
-        definition=first.definition if all(k.definition is first.definition for k in known) else None,
-        type=first.type if all(k.type == first.type for k in known) else None,
-        path=first.path if all(k.path == first.path for k in known) else None,
-        taint=frozenset().union(*(k.taint | k.own() for k in known)) if len(known) > 1 else first.taint,
-        roots=roots,
-        node=first.node if all(k.node is first.node for k in known) else None,
-    )

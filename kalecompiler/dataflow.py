@@ -18,6 +18,7 @@ from kalecompiler.calls import method
 from kalecompiler.draws import VARIABLES
 from kalecompiler.facts import Definition, Grade, Read, Site, Status, Summary
 from kalecompiler.flow import Flow
+from kalecompiler.internal import defaults_can_travel, defaults_variable, is_internal
 from kalecompiler.namespace import Lookup, Whole
 from kalecompiler.preamble import Preamble
 from kalecompiler.stateful import is_cached, kept_state, may_keep_state
@@ -131,7 +132,7 @@ class _Connector:
         for earlier in declared:
             place.above |= self.places[earlier].above | (1 << earlier)
         visible = place.above if unit.previous is not None else (1 << position) - 1
-        lookup = cache(lambda name: self.versions.known(name, visible, place))
+        lookup = cache(lambda name: self.versions.known(name, visible))
         place.summary = run_pieces(unit, lookup, self.notebook)
         if unit.previous is None:
             for read in place.summary.reads.values():
@@ -242,7 +243,12 @@ class _Connector:
                 source.outputs.add(name)
                 place.early[name, home] = None
             return
-        if own and name != definition.name:
+        if binding is not None and own and name != definition.name:
+            if defaults_can_travel(definition) and binding.status is Status.BOUND and not binding.known.definition:
+                self._hand_on_defaults(position, home, definition)
+                source.outputs.add(name)
+                place.early[name, home] = None
+                return
             read = Read(name, definition.site, True, definition.name)
             self.versions.problem("moved", home, read, (place.unit.name,))
         provider = source.providers.get(name)
@@ -255,11 +261,17 @@ class _Connector:
                 self.places[provider].outputs.add(name)
                 place.early[name, provider] = None
         elif name in self.preamble.binds:
-            self._carry_shared(position, home, definition, name)
+            self._carry_shared(position, home, name)
         elif name in self.parameters:
             place.parameters.add(name)
 
-    def _carry_shared(self, position: int, home: int, definition: Definition, name: str) -> None:
+    def _hand_on_defaults(self, position: int, home: int, definition: Definition) -> None:
+        """Running a function's statement again would give it other defaults: hand on those that it was made with."""
+        variable = defaults_variable(definition.name)
+        self.places[home].outputs.add(variable)
+        self.places[position].providers[variable] = home
+
+    def _carry_shared(self, position: int, home: int, name: str) -> None:
         """A name of the shared cells that a carried statement uses, with what its body reads if it is called."""
         place = self.places[position]
         place.wanted.add(name)
@@ -324,7 +336,7 @@ class _Connector:
     def _apart(self, place: Place) -> tuple[str, ...]:
         """The outputs of a step that must not share an object, as a step after it changes one of them in place."""
         later = [p for p in self.places if p.number > place.number]
-        names_ = sorted(n for n in place.outputs if n not in VARIABLES)
+        names_ = sorted(n for n in place.outputs if not is_internal(n))
         changed = any(n in p.summary.changes for p in later for n in names_)
         return tuple(names_) if changed and len(names_) > 1 else ()
 

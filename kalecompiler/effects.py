@@ -5,20 +5,18 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from kalecompiler import draws, dynamic, library, names
 from kalecompiler.calls import bind_arguments, default_of, method
 from kalecompiler.facts import Binding, Bond, Definition, Grade, Known, Status
+from kalecompiler.namespace import Scope
 from kalecompiler.protocols import Protocols
+from kalecompiler.shapes import base
 from kalecompiler.sharing import arguments
-
-if TYPE_CHECKING:
-    pass
 
 
 class Effects(Protocols):
-    """Visits expressions in the order of evaluation, on behalf of a `Flow`."""
+    """Visits expressions in the order of evaluation, and tells the interpreter of them."""
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
@@ -58,8 +56,6 @@ class Effects(Protocols):
 
     def _comprehension(self, node: names.Comprehension) -> None:
         """Its targets are local to it; everything else, the walrus too, is as if it stood outside."""
-        from kalecompiler.namespace import Scope
-
         first = node.generators[0]
         self.visit(first.iter)
         self.consumed(first.iter)
@@ -278,11 +274,9 @@ class Effects(Protocols):
 
     def follow(self, function: names.Function, given: dict[str, list[ast.expr]], *, sure: bool) -> None:
         """Follow a call into the body of a function of the notebook: what it does to globals and to its arguments."""
-        from kalecompiler.flow import body_summary
-
         if id(function) in self.flow.active:
             return
-        effects = body_summary(self.flow, function)
+        effects = self.flow.body_summary(function)
         held = frozenset[Definition]().union(*(self.taint(a) for group in given.values() for a in group))
         for name, change in effects.changes.items():
             grade = change.grade if sure else Grade.POSSIBLE
@@ -299,13 +293,6 @@ class Effects(Protocols):
             if status is Status.MAYBE and here is not None and here.status is Status.BOUND:
                 status = Status.BOUND
             self.flow.bind(name, Binding(status, self.flow.site(function), binding.known))
-
-
-def base(expr: ast.expr) -> ast.expr:
-    """The innermost object of a chain: `df.loc[i]` is about `df`."""
-    while isinstance(expr, ast.Attribute | ast.Subscript):
-        expr = expr.value
-    return expr
 
 
 def _is_false(expr: ast.expr) -> bool:

@@ -13,17 +13,12 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from kalecompiler import library, names, shapes
 from kalecompiler.branches import Branches
-from kalecompiler.effects import Effects
 from kalecompiler.facts import Binding, Bond, Definition, Grade, Known, Status, Summary
-from kalecompiler.namespace import Lookup, Scope, Whole
+from kalecompiler.namespace import Scope
 
 
 class Flow(Branches):
     """The interpreter of one step, or of one function's body."""
-
-    def __init__(self, lookup: Lookup, later: frozenset[str] = frozenset(), notebook: Whole = Whole()) -> None:
-        super().__init__(lookup, later, notebook)
-        self.effects = Effects(self)
 
     def statements(self, body: Iterable[ast.stmt]) -> None:
         for node in body:
@@ -184,7 +179,7 @@ class Flow(Branches):
         for node in (n for d in defaults for n in ast.walk(d) if isinstance(n, ast.Call)):
             function = self.effects.function_of(node.func)
             if function is not None:
-                effects = body_summary(self, function)
+                effects = self.body_summary(function)
                 if effects.binds or any(not name.startswith("<") for name in effects.changes):
                     return ast.unparse(node)
         return ""
@@ -234,20 +229,21 @@ class Flow(Branches):
         self._hold(node, definition)
         self.bind(node.name, Binding(Status.BOUND, self.site(node), Known(definition=definition)))
 
+    # -- calls -------------------------------------------------------------------------------------------------------
 
-def body_summary(caller: Flow, function: names.Function) -> Summary:
-    """What a function's body does when it is called now: changes of its parameters stand under `<name>`."""
-    known = caller.bodies.get(id(function))
-    if known is not None:
-        return known
-    flow = Flow(caller.known, caller.later, caller.notebook)
-    flow.active = caller.active | {id(function)}
-    flow.bodies = caller.bodies
-    flow.piece = caller.piece
-    own = {name: Binding(Status.BOUND, flow.site(function)) for name in names.local_names(function)}
-    for name in names.parameters(function):
-        own[name] = Binding(Status.BOUND, flow.site(function), Known(roots={f"<{name}>": Bond.SAME}))
-    flow.scopes.append(Scope(own))
-    flow.statements(names.body_of(function))
-    caller.bodies[id(function)] = summary = flow.summary()
-    return summary
+    def body_summary(self, function: names.Function) -> Summary:
+        """What a function's body does when it is called now, worked out once between two definitions."""
+        known = self.bodies.get(id(function))
+        if known is not None:
+            return known
+        flow = Flow(self.known, self.later, self.notebook)
+        flow.active = self.active | {id(function)}
+        flow.bodies = self.bodies
+        flow.piece = self.piece
+        own = {name: Binding(Status.BOUND, flow.site(function)) for name in names.local_names(function)}
+        for name in names.parameters(function):
+            own[name] = Binding(Status.BOUND, flow.site(function), Known(roots={f"<{name}>": Bond.SAME}))
+        flow.scopes.append(Scope(own))
+        flow.statements(names.body_of(function))
+        self.bodies[id(function)] = summary = flow.summary()
+        return summary

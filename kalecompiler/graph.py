@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kalecompiler.draws import VARIABLES
+from kalecompiler.internal import is_internal
 from kalecompiler.model import Parameter, Pipeline, Step
 
 
@@ -71,13 +71,13 @@ def _parameter_record(parameter: Parameter) -> dict[str, Any]:
 
 
 def _step_record(step: Step) -> dict[str, Any]:
-    inputs = sorted((a.variable, a.producer) for a in step.inputs if a.variable not in VARIABLES)
+    inputs = sorted((a.variable, a.producer) for a in step.inputs if not is_internal(a.variable))
     return {
         "name": step.name,
         "after": sorted(step.after),
         "inputs": [{"variable": variable, "producer": producer} for variable, producer in inputs],
         "definitions": sorted(step.definitions),
-        "outputs": sorted(o.variable for o in step.outputs if o.variable not in VARIABLES),
+        "outputs": sorted(o.variable for o in step.outputs if not is_internal(o.variable)),
         "parameters": sorted(step.parameters),
         "packages": sorted(package.requirement for package in step.packages),
         "cells": sorted(step.cells),

@@ -17,6 +17,7 @@ from kalecompiler.diagnostics import Diagnostic, Rule
 from kalecompiler.hiddentable import FILE_READS, FILE_WRITES, READ_METHODS, STATE_CALLS, WRITE_METHODS
 from kalecompiler.model import Location, Notebook, Step
 from kalecompiler.names import bound_names, declared, imported_names, local_names
+from kalecompiler.shapes import last_name
 from kalecompiler.stateful import changed_names
 
 if TYPE_CHECKING:
@@ -208,8 +209,7 @@ def _path_text(expr: ast.expr) -> str | None:
     if isinstance(expr, ast.Name):
         return expr.id
     if isinstance(expr, ast.Call) and len(expr.args) == 1:
-        name = expr.func.attr if isinstance(expr.func, ast.Attribute) else getattr(expr.func, "id", "")
-        return _path_text(expr.args[0]) if name in ("Path", "PurePath", "open", "str") else None
+        return _path_text(expr.args[0]) if last_name(expr) in ("Path", "PurePath", "open", "str") else None
     return None
 
 

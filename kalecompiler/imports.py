@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from kalecompiler.diagnostics import RELATIVE_IMPORT
 from kalecompiler.findings import Problem
+from kalecompiler.shapes import catches
 
 _ABSENT = {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"}
 _DYNAMIC = {"__import__", "import_module", "importlib.import_module"}
@@ -53,7 +54,7 @@ def _walk(node: ast.AST, package: str, optional: bool) -> Iterator[Import]:
         yield from _from(node, package, optional)
     elif isinstance(node, ast.Call):
         yield from _call(node, optional)
-    guarded = isinstance(node, ast.Try) and any(_catches(handler) for handler in node.handlers)
+    guarded = isinstance(node, ast.Try) and any(catches(handler, _ABSENT) for handler in node.handlers)
     for name, child in _children(node):
         yield from _walk(child, package, optional or (guarded and name in ("body", "handlers")))
 
@@ -84,9 +85,3 @@ def _call(node: ast.Call, optional: bool) -> Iterator[Import]:
         return
     if isinstance(first, ast.Constant) and isinstance(first.value, str) and first.value.split(".")[0]:
         yield Import(first.value, node.lineno, optional)
-
-
-def _catches(handler: ast.ExceptHandler) -> bool:
-    """Whether a handler catches a missing module."""
-    kinds = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
-    return any(kind is None or (isinstance(kind, ast.Name) and kind.id in _ABSENT) for kind in kinds)

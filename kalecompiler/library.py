@@ -72,7 +72,7 @@ CHANGES: dict[str, tuple[int, str]] = {
     "torch.nn.utils.clip_grad_norm_": (0, "parameters"),
 }
 
-#: Modules whose functions leave their arguments alone (but for CHANGES); classes from them are in CONSTRUCTORS.
+#: Modules whose functions leave their arguments alone (but for CHANGES), and the type of what they return.
 PURE_MODULES: dict[str, str | None] = {
     "numpy": NUMPY,
     "pandas": PANDAS,
@@ -170,7 +170,7 @@ RETURNS: dict[str, str] = {
 #: Libraries whose classes (a capital in the last part of the path) follow scikit-learn's conventions.
 ESTIMATOR_MODULES = frozenset("sklearn xgboost lightgbm catboost imblearn category_encoders hdbscan umap".split())
 
-#: Methods that change their receiver, by type. `*` stands for a trailing-underscore or `inplace=True` rule elsewhere.
+#: Methods that change their receiver, by type; `inplace=True` is looked for where calls are followed.
 MUTATORS: dict[str, frozenset[str]] = {
     LIST: frozenset(
         "append extend insert remove pop clear sort reverse appendleft popleft extendleft rotate __setitem__".split()
@@ -182,7 +182,7 @@ MUTATORS: dict[str, frozenset[str]] = {
         "add update remove discard pop clear intersection_update difference_update symmetric_difference_update".split()
     ),
     NUMPY: frozenset("sort fill resize put partition itemset setflags setfield __setitem__".split()),
-    PANDAS: frozenset("insert pop update set_flags __setitem__".split()) - {"set_flags"},
+    PANDAS: frozenset("insert pop update __setitem__".split()),
     ESTIMATOR: frozenset("fit partial_fit fit_transform fit_predict fit_resample set_params set_output".split()),
     DEFAULTS: frozenset("update pop popitem clear setdefault __setitem__ __getitem__".split()),
     ITERATOR: frozenset({"__next__", "send", "throw", "close"}),

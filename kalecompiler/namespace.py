@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from kalecompiler.facts import Binding, Bond, Change, Definition, Grade, Known, Read, Site, Status, Summary
+from kalecompiler import names
+from kalecompiler.facts import Binding, Bond, Change, Definition, Grade, Known, Read, Roots, Site, Status, Summary
 
 Lookup = Callable[[str], Known | None]
 State = dict[str, Binding]
@@ -62,6 +63,27 @@ class Namespace:
         self.active: set[int] = set()
         self.bodies: dict[int, Summary] = {}
         self.tainted: dict[str, frozenset[Definition]] = {}
+
+    def statements(self, body: Iterable[ast.stmt]) -> None:
+        """Run statements in order: the subclass knows how."""
+        raise NotImplementedError
+
+    def body_summary(self, function: names.Function) -> Summary:
+        """What a function's body does when it is called now: changes of its parameters stand under `<name>`."""
+        raise NotImplementedError
+
+    def branch(self, start: State, body: Callable[[], None]) -> State | None:
+        """Run a branch from a state; its state at the end, or None where it never gets there."""
+        self.state, self.alive = dict(start), True
+        body()
+        return self.state if self.alive else None
+
+    def join(self, states: Iterable[State | None]) -> None:
+        """Go on from wherever the living branches ended."""
+        living = [s for s in states if s is not None]
+        self.alive = bool(living)
+        if living:
+            self.state = joined(living)
 
     def site(self, node: ast.AST) -> Site:
         return Site(
@@ -154,3 +176,31 @@ class Namespace:
         """What the code did, as a value."""
         run = self.run
         return Summary(dict(run.reads), dict(self.state), dict(run.changes), dict(run.needs), dict(self.tainted))
+
+
+def joined(states: Sequence[State]) -> State:
+    """Names bound in all branches are bound; bound in some, perhaps; what is known of them is what all agree on."""
+    result: State = {}
+    for name in dict.fromkeys(n for s in states for n in s):
+        here = [s.get(name) for s in states]
+        found = [b for b in here if b is not None]
+        agreed = len(found) == len(here) and len({b.status for b in found}) == 1
+        status = found[0].status if agreed else Status.MAYBE
+        result[name] = Binding(status, found[0].site, _agreed([b.known for b in found]))
+    return result
+
+
+def _agreed(known: Sequence[Known]) -> Known:
+    first = known[0]
+    roots: Roots = {}
+    for k in known:
+        for root, bond in k.roots.items():
+            roots[root] = max(bond, roots.get(root, Bond.PERHAPS))
+    return Known(
+        definition=first.definition if all(k.definition is first.definition for k in known) else None,
+        type=first.type if all(k.type == first.type for k in known) else None,
+        path=first.path if all(k.path == first.path for k in known) else None,
+        taint=frozenset().union(*(k.taint | k.own() for k in known)) if len(known) > 1 else first.taint,
+        roots=roots,
+        node=first.node if all(k.node is first.node for k in known) else None,
+    )

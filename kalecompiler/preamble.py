@@ -14,7 +14,7 @@ from kalecompiler import library, names
 from kalecompiler.facts import Binding, Definition, Known, Read, Status, Summary
 from kalecompiler.flow import Flow
 from kalecompiler.namespace import Whole
-from kalecompiler.shapes import is_definitional
+from kalecompiler.shapes import base, is_definitional
 from kalecompiler.sharing import BUILTIN_NAMES
 
 _TYPES = {"int": library.SCALAR, "float": library.SCALAR, "str": library.SCALAR, "bool": library.SCALAR}
@@ -127,16 +127,10 @@ def _runs_everywhere(statement: ast.stmt, flow: Flow) -> bool:
     if isinstance(statement, ast.Assign | ast.AnnAssign | ast.AugAssign):
         targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
         into = [t for t in targets if not isinstance(t, ast.Name | ast.Tuple | ast.List)]
-        if any(flow.effects.roots(_base(t)) == {} for t in into):
+        if any(flow.effects.roots(base(t)) == {} for t in into):
             return True  # into a module: `plt.rcParams[...] = `, `os.environ[...] = `
         return statement.value is not None and not _quiet(statement.value, flow)
     return True
-
-
-def _base(target: ast.expr) -> ast.expr:
-    while isinstance(target, ast.Attribute | ast.Subscript):
-        target = target.value
-    return target
 
 
 def _only_changes_names(value: ast.expr, flow: Flow) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,14 +101,3 @@ def _is_local(line: str) -> bool:
 def _bad(path: Path, what: str) -> RequirementLines:
     hint = "write one requirement a line: `pandas==2.2.0`"
     return RequirementLines(problems=(problem(BAD_REQUIREMENTS, f"the requirements file `{path.name}` {what}", hint),))
-
-
-def expanded(
-    requirements: Iterable[str], folder: Path, written: Mapping[str, str] | None = None
-) -> tuple[tuple[str, ...], RequirementLines]:
-    """The requirements of cells without their `-r` and `-c`, and the lines of the files that those name."""
-    requirements = list(requirements)
-    parts = [read_reference(text, folder, written) for text in dict.fromkeys(requirements) if is_reference(text)]
-    lines = tuple(line for part in parts for line in part.lines)
-    problems = tuple(p for part in parts for p in part.problems)
-    return tuple(text for text in requirements if not is_reference(text)), RequirementLines(lines, problems)

@@ -17,6 +17,7 @@ from typing import Any
 from kalecompiler import diagnostics as rules
 from kalecompiler import kalemetadata
 from kalecompiler.diagnostics import Diagnostic, UsageError
+from kalecompiler.limits import DEFAULT_IMAGE
 from kalecompiler.model import Location, Notebook, Setting
 from kalecompiler.settingtable import Problem, Table, TableError, read_table
 
@@ -25,7 +26,6 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-DEFAULT_IMAGE = "python:3.11"
 LONGEST_PIPELINE_NAME = 128
 # The oldest 3.x that the part of the runtime which travels with each step can run on.
 OLDEST_PYTHON = 9

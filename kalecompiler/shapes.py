@@ -1,18 +1,31 @@
-"""Shapes of statements: small questions about syntax trees that the abstract interpreter asks."""
+"""Shapes of expressions and statements: small questions about syntax trees that the analysis asks."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from kalecompiler import names
 
 
-def catches_name_error(handler: ast.ExceptHandler) -> bool:
-    if handler.type is None:
-        return True
+def base(expr: ast.expr) -> ast.expr:
+    """The innermost object of a chain: `df.loc[i]` is about `df`."""
+    while isinstance(expr, ast.Attribute | ast.Subscript):
+        expr = expr.value
+    return expr
+
+
+def last_name(expr: ast.expr) -> str:
+    """The last name of what is called or named: `cache` of `functools.cache` and of `cache()`; else nothing."""
+    if isinstance(expr, ast.Call):
+        expr = expr.func
+    return expr.attr if isinstance(expr, ast.Attribute) else getattr(expr, "id", "")
+
+
+def catches(handler: ast.ExceptHandler, errors: Collection[str]) -> bool:
+    """Whether a handler catches everything, or one of these errors by its plain name."""
     kinds = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
-    return any(isinstance(k, ast.Name) and k.id in {"NameError", "Exception", "BaseException"} for k in kinds)
+    return any(kind is None or (isinstance(kind, ast.Name) and kind.id in errors) for kind in kinds)
 
 
 def asks_for_names(test: ast.expr) -> bool:
@@ -22,8 +35,8 @@ def asks_for_names(test: ast.expr) -> bool:
 
 
 def suppresses(context: ast.expr) -> bool:
-    function = context.func if isinstance(context, ast.Call) else None
-    return getattr(function, "attr", getattr(function, "id", "")) == "suppress"
+    """Whether a context manager is made by `suppress(...)`."""
+    return isinstance(context, ast.Call) and last_name(context) == "suppress"
 
 
 def runs_at_least_once(iterable: ast.expr) -> bool:

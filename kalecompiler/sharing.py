@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import ast
 import builtins
-from typing import TYPE_CHECKING
 
 from kalecompiler import draws, library, names
 from kalecompiler.calls import bind_arguments, method, returned_parameters, stored_parameters
 from kalecompiler.facts import Bond, Definition, Known, Roots
-
-if TYPE_CHECKING:
-    from kalecompiler.flow import Flow
+from kalecompiler.namespace import Namespace
 
 BUILTIN_NAMES = frozenset(dir(builtins)) | {"display", "get_ipython", "__name__", "__file__", "__doc__", "__builtins__"}
 _LITERALS: dict[type[ast.expr], str] = {
@@ -30,9 +27,9 @@ _LITERALS: dict[type[ast.expr], str] = {
 
 
 class Values:
-    """Answers questions about expressions from what a `Flow` knows of names; runs nothing."""
+    """Answers questions about expressions from what the interpreter knows of names; runs nothing."""
 
-    def __init__(self, flow: Flow) -> None:
+    def __init__(self, flow: Namespace) -> None:
         self.flow = flow
 
     # -- what a value is ---------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from kalecompiler import library, names
 from kalecompiler.calls import default_of
 from kalecompiler.facts import Definition
+from kalecompiler.shapes import last_name
 
 _MUTATORS = library.MUTATORS[library.LIST] | library.MUTATORS[library.DICT] | library.MUTATORS[library.SET]
 _MUTABLE = (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp)
@@ -39,7 +40,7 @@ def may_keep_state(definition: Definition) -> bool:
 def is_cached(definition: Definition) -> bool:
     """Whether calls of a function are answered from a cache."""
     decorators = getattr(definition.node, "decorator_list", ())
-    return any(_last_name(d) in _CACHES for d in decorators)
+    return any(last_name(d) in _CACHES for d in decorators)
 
 
 def _of_function(node: ast.FunctionDef | ast.AsyncFunctionDef) -> str | None:
@@ -55,7 +56,7 @@ def _of_class(node: ast.ClassDef) -> str | None:
     methods = [m for m in node.body if isinstance(m, ast.FunctionDef | ast.AsyncFunctionDef)]
     for method in methods:
         first = (names.parameters(method) or ("",))[0]
-        by_class = any(_last_name(d) == "classmethod" for d in method.decorator_list)
+        by_class = any(last_name(d) == "classmethod" for d in method.decorator_list)
         for target in _targets(method):
             if _is_class(target.value, first if by_class else None, first, node.name):
                 return f"the attribute `{target.attr}`"
@@ -124,10 +125,4 @@ def _is_mutation(node: ast.AST) -> bool:
 
 
 def _is_mutable(expr: ast.expr) -> bool:
-    return isinstance(expr, _MUTABLE) or (isinstance(expr, ast.Call) and _last_name(expr) in _MAKERS)
-
-
-def _last_name(expr: ast.expr) -> str:
-    if isinstance(expr, ast.Call):
-        expr = expr.func
-    return expr.attr if isinstance(expr, ast.Attribute) else getattr(expr, "id", "")
+    return isinstance(expr, _MUTABLE) or (isinstance(expr, ast.Call) and last_name(expr) in _MAKERS)

@@ -77,7 +77,7 @@ class Versions:
         self.homes: dict[int, int] = {}
         self.problems: list[Problem] = []
 
-    def known(self, name: str, visible: int, place: Place) -> Known | None:
+    def known(self, name: str, visible: int) -> Known | None:
         """What stands above a step under a name: the last step that bound it, else the shared cells."""
         for last in bits(self.bound.get(name, 0) & visible):
             if not self.is_shared_definition(last, name):
@@ -116,7 +116,7 @@ class Versions:
 
     def holder(self, place: Place, name: str) -> Known | None:
         binding = place.summary.binds.get(name)
-        return binding.known if binding is not None else self.known(name, place.above, place)
+        return binding.known if binding is not None else self.known(name, place.above)
 
     def provider(self, position: int, name: str, read: Read | None = None) -> int | None:
         """The position of the step whose version of a name a step gets, or None."""

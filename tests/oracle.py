@@ -32,7 +32,7 @@ from equality import compare
 from kalecompiler import ipython, local, payload, settings, tags
 from kalecompiler.compile import compile_package
 from kalecompiler.diagnostics import Diagnostic, NotebookError, Severity
-from kalecompiler.draws import VARIABLES
+from kalecompiler.internal import is_internal
 from kalecompiler.model import Pipeline, Role, Step
 from kalecompiler.plan import Planned, plan
 from kalecompiler.runtime import display, shell, values
@@ -380,7 +380,7 @@ def _compare(planned: Planned, run: Run, log: Path, values_of: Path, keep: Path 
 
 def _at_end(step: Step, namespace: Mapping[str, Any], values_of: Path, keep: Path | None, found: _Compared) -> None:
     """At the end of a step: compare the variables that it hands on, or keep them."""
-    for output in (o for o in step.outputs if o.variable not in VARIABLES):
+    for output in (o for o in step.outputs if not is_internal(o.variable)):
         live = namespace.get(output.variable, values.ABSENT)
         path = (keep or values_of) / step.name / output.port
         if keep is not None:

@@ -15,7 +15,7 @@ from equality import compare, difference
 from oracle import Verdict, judge, warm
 from support import write_notebook
 
-from kalecompiler.draws import VARIABLES
+from kalecompiler.internal import is_internal
 from kalecompiler.model import Pipeline
 from kalecompiler.plan import plan
 
@@ -102,7 +102,7 @@ def plan_otherwise(case: Case, verdict: Verdict) -> list[str]:
 
 def public(value: Any) -> Any:
     """Inputs without the state of random generators, which no cell names."""
-    return {k: v for k, v in value.items() if k not in VARIABLES} if isinstance(value, dict) else value
+    return {k: v for k, v in value.items() if not is_internal(k)} if isinstance(value, dict) else value
 
 
 def ordered(pipeline: Pipeline, one: str, other: str) -> bool:

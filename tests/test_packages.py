@@ -272,13 +272,12 @@ def test_bad_requirements_file(tmp_path: Path, text: bytes, code: str, message: 
 
 
 def test_missing_requirements_file_of_a_cell_is_a_warning(tmp_path: Path) -> None:
-    plain, found = requirementfile.expanded(["numpy", "-r requirements.txt", "-r requirements.txt"], tmp_path)
-    assert plain == ("numpy",)
+    found = requirementfile.read_reference("-r requirements.txt", tmp_path)
     assert [p.rule.code for p in found.problems] == ["KC321"]
 
 
 def test_requirements_file_that_a_cell_writes(tmp_path: Path) -> None:
-    _, found = requirementfile.expanded(["-r r.txt"], tmp_path, {"r.txt": "pandas==2\n"})
+    found = requirementfile.read_reference("-r r.txt", tmp_path, {"r.txt": "pandas==2\n"})
     assert found.lines == ("pandas==2",)
 
 
