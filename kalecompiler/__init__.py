@@ -13,7 +13,7 @@ One direction, a module for each phase; nothing flows back, and no phase edits a
 
 The nouns are in `model`, the findings in `diagnostics`. What is listed here is public, and imported when it is used:
 
-    planned = kalecompiler.plan_notebook(Path("churn.ipynb"))
+    planned = kalecompiler.plan_notebook(Path("churn.ipynb"), {})
     text = kalecompiler.compile_package(planned.pipeline).text
 """
 

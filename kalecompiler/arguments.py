@@ -13,6 +13,7 @@ from kalecompiler.diagnostics import UsageError
 from kalecompiler.limits import why_not_carried
 from kalecompiler.model import Parameter
 from kalecompiler.suggest import closest
+from kalecompiler.wording import listed
 
 _TRUE = frozenset({"true", "1", "yes"})
 _FALSE = frozenset({"false", "0", "no"})
@@ -42,10 +43,9 @@ def parse_arguments(specs: Sequence[str], file: Path | None, parameters: Sequenc
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:
     """The error for a name that is not among those known, with the one that was probably meant."""
     names = sorted(known)
-    listed = ", ".join(f"`{known_name}`" for known_name in names)
     if meant := closest(name, names):
         return UsageError(f"there is no {kind} `{name}`: did you mean `{meant}`?")
-    return UsageError(f"there is no {kind} `{name}`: " + (f"there are {listed}" if names else "there is none"))
+    return UsageError(f"there is no {kind} `{name}`: " + (f"there are {listed(names)}" if names else "there is none"))
 
 
 def _lookup(name: str, known: Mapping[str, Parameter]) -> Parameter:

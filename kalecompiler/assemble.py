@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kalecompiler import internal, library, names, pieces, ports, requirements, results
-from kalecompiler.dataflow import Connected, Dataflow
+from kalecompiler.dataflow import Connected, Dataflow, Link
 from kalecompiler.diagnostics import Diagnostic
 from kalecompiler.facts import Site, Status
 from kalecompiler.ipython import Translation
@@ -115,12 +115,7 @@ def pipeline(
     reading: Reading, shared: Preamble, flow: Dataflow, settings: Mapping[str, StepSettings]
 ) -> tuple[Pipeline, list[Diagnostic]]:
     """The pipeline, and what its packages gave cause to say."""
-    consumers: dict[tuple[str, str], list[str]] = {}
-    for c in flow.steps:
-        for link in c.inputs:
-            consumers.setdefault((link.variable, link.producer), []).append(c.name)
     shown = reading.shown_metrics()
-    order = {p.name: i for i, p in enumerate(reading.parameters)}
     texts = {
         (step, i): (p.translation.source, reading.book.at(p.annotation.cell))
         for step, parts in reading.steps.items()
@@ -128,55 +123,76 @@ def pipeline(
     }
     code = {c.name: tuple(_code(reading, shared, c, shown.get(c.name, ()), texts)) for c in flow.steps}
     wanted = requirements.of_steps(reading, flow, code)
-    sources = {c.name: _ports(c) for c in flow.steps}
-    steps = []
-    for c in flow.steps:
-        metrics = shown.get(c.name, [])
-        inputs, outputs = sources[c.name]
-        taken = [*c.parameters, *inputs.values(), *outputs.values()]
-        steps.append(
-            Step(
-                name=c.name,
-                task=task_name(c.name),
-                after=c.after,
-                inputs=tuple(
-                    Artifact(
-                        k.variable,
-                        k.producer,
-                        inputs[k.variable, k.producer],
-                        sources[k.producer][1][k.variable],
-                        k.early,
-                    )
-                    for k in c.inputs
-                ),
-                outputs=tuple(
-                    _output(reading, c, v, port, consumers.get((v, c.name), ())) for v, port in outputs.items()
-                ),
-                parameters=tuple(sorted(c.parameters & order.keys(), key=order.__getitem__)),
-                definitions=tuple(sorted({d.definition.name for d in c.carried})),
-                code=code[c.name],
-                metrics=tuple(Metric(m.name, m.name) for m in metrics),
-                metrics_port=ports.assign([("metrics", "shown")], taken)[0],
-                guards=tuple(Guard(v, _changed_at(reading, c, v)) for v in c.guards),
-                apart=c.apart,
-                packages=wanted.packages[c.name],
-                files=wanted.files[c.name],
-                cells=tuple(p.annotation.cell.number for p in reading.steps[c.name]),
-                settings=settings.get(c.name, StepSettings()),
-                origin=reading.book.at(reading.steps[c.name][0].annotation.cell),
-            )
+    wiring = _Wiring({c.name: _ports(c) for c in flow.steps}, _consumers(flow))
+    steps = tuple(
+        replace(
+            _step(reading, c, wiring, shown.get(c.name, ())),
+            code=code[c.name],
+            packages=wanted.packages[c.name],
+            files=wanted.files[c.name],
+            settings=settings.get(c.name, StepSettings()),
         )
+        for c in flow.steps
+    )
     config = reading.settings
     whole = Pipeline(
         name=config.pipeline_name,
         notebook=reading.book.name,
-        steps=tuple(steps),
+        steps=steps,
         parameters=reading.parameters,
         description=config.description,
         index_url=config.index_url,
         trusted_hosts=config.trusted_hosts,
     )
     return whole, wanted.findings
+
+
+@dataclass(frozen=True, slots=True)
+class _Wiring:
+    """The ports of every step, and who reads each variable of each producer."""
+
+    ports: Mapping[str, tuple[Mapping[tuple[str, str], str], Mapping[str, str]]]
+    consumers: Mapping[tuple[str, str], Sequence[str]]
+
+    def output(self, link: Link) -> str:
+        """The port of the producer's output that a link comes from."""
+        return self.ports[link.producer][1][link.variable]
+
+
+def _consumers(flow: Dataflow) -> dict[tuple[str, str], list[str]]:
+    """The steps that read a variable, by variable and producer."""
+    consumers: dict[tuple[str, str], list[str]] = {}
+    for c in flow.steps:
+        for link in c.inputs:
+            consumers.setdefault((link.variable, link.producer), []).append(c.name)
+    return consumers
+
+
+def _step(reading: Reading, c: Connected, wiring: _Wiring, metrics: Sequence[results.Result]) -> Step:
+    """A step as it is wired: what it reads, writes and shows, without its code."""
+    inputs, outputs = wiring.ports[c.name]
+    taken = [*c.parameters, *inputs.values(), *outputs.values()]
+    parts = reading.steps[c.name]
+    return Step(
+        name=c.name,
+        task=task_name(c.name),
+        after=c.after,
+        inputs=tuple(
+            Artifact(k.variable, k.producer, inputs[k.variable, k.producer], wiring.output(k), k.early)
+            for k in c.inputs
+        ),
+        outputs=tuple(
+            _output(reading, c, v, port, wiring.consumers.get((v, c.name), ())) for v, port in outputs.items()
+        ),
+        parameters=tuple(p.name for p in reading.parameters if p.name in c.parameters),
+        definitions=tuple(sorted({d.definition.name for d in c.carried})),
+        metrics=tuple(Metric(m.name, m.name) for m in metrics),
+        metrics_port=ports.assign([("metrics", "shown")], taken)[0],
+        guards=tuple(Guard(v, _changed_at(reading, c, v)) for v in c.guards),
+        apart=c.apart,
+        cells=tuple(p.annotation.cell.number for p in parts),
+        origin=reading.book.at(parts[0].annotation.cell),
+    )
 
 
 def _ports(c: Connected) -> tuple[dict[tuple[str, str], str], dict[str, str]]:

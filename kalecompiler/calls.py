@@ -15,6 +15,11 @@ def method(owner: ast.ClassDef, name: str) -> ast.FunctionDef | ast.AsyncFunctio
     return None
 
 
+def arguments(node: ast.Call) -> list[ast.expr]:
+    """All argument expressions of a call, positional first."""
+    return [a.value if isinstance(a, ast.Starred) else a for a in node.args] + [k.value for k in node.keywords]
+
+
 def bind_arguments(
     function: names.Function, call: ast.Call, receiver: ast.expr | None = None, *, bound: bool = False
 ) -> dict[str, list[ast.expr]]:

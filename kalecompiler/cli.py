@@ -16,8 +16,8 @@ import click
 
 from kalecompiler import commands, console
 from kalecompiler.diagnostics import KalecError, NotebookError, UsageError
-from kalecompiler.graph import counted
 from kalecompiler.suggest import did_you_mean
+from kalecompiler.wording import counted
 
 BUG = 70
 INTERRUPTED = 130

@@ -19,9 +19,9 @@ from kalecompiler.diagnostics import (
     UsageError,
     has_errors,
 )
-from kalecompiler.graph import counted
 from kalecompiler.model import Pipeline
 from kalecompiler.suggest import did_you_mean
+from kalecompiler.wording import counted
 
 if TYPE_CHECKING:
     from kalecompiler.compile import Compiled

@@ -1,4 +1,4 @@
-"""Connect: which version of each variable a step gets, and from which step (DESIGN, section 5).
+"""Connect: which version of each variable a step gets, and from which step.
 
 Steps are taken in a topological order of the `prev:` edges, notebook order where those leave a choice. Each is run in
 the abstract (`flow`) against what stands above it. A variable comes from the last ancestor that bound or changed it;
@@ -347,7 +347,8 @@ class _Connector:
             users = [q for q, p in enumerate(self.places) if definition.key in p.summary.needs]
             if len(users) > 1 and may_keep_state(definition):
                 for place in (self.places[q] for q in users):
-                    if definition.name not in place.summary.binds:
+                    replaced = defaults_variable(definition.name) in place.providers
+                    if definition.name not in place.summary.binds and not replaced:
                         place.guards.add(definition.name)
             if len(users) > 1 and (kept_state(definition) or self._caches_state(definition)):
                 user = self.places[users[1]]

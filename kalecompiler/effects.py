@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from kalecompiler import draws, dynamic, library, names
-from kalecompiler.calls import bind_arguments, default_of, method
+from kalecompiler.calls import arguments, bind_arguments, default_of, method
 from kalecompiler.facts import Binding, Bond, Definition, Grade, Known, Status
 from kalecompiler.namespace import Scope
 from kalecompiler.protocols import Protocols
 from kalecompiler.shapes import base
-from kalecompiler.sharing import arguments
 
 
 class Effects(Protocols):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from kalecompiler.diagnostics import Rule
@@ -46,8 +45,3 @@ def problem(rule: Rule, message: str, hint: str | None = None) -> Problem:
 def refused(rule: Rule, message: str, hint: str | None = None) -> Outcome:
     """The outcome of something that a step cannot do: nothing runs in its place."""
     return Outcome("pass", problems=(problem(rule, message, hint),))
-
-
-def in_words(names: Iterable[str]) -> str:
-    """Names for a message, sorted, in backticks, with commas between."""
-    return ", ".join(f"`{name}`" for name in sorted(set(names)))

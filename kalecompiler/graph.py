@@ -135,8 +135,3 @@ def _dot(*lines: str) -> str:
 def wrapped(label: str, width: int = 24) -> list[str]:
     """An edge's label in lines that are not wider than `width`, where its names allow it."""
     return textwrap.wrap(label, width, break_long_words=False, break_on_hyphens=False)
-
-
-def counted(number: int, noun: str) -> str:
-    """`1 step`, `2 steps`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -9,7 +9,8 @@ from dataclasses import replace
 from packaging.requirements import InvalidRequirement, Requirement
 
 from kalecompiler.diagnostics import CONDA_INSTALL, INVALID_REQUIREMENT, PIP_OPTION
-from kalecompiler.findings import Outcome, Problem, in_words, problem
+from kalecompiler.findings import Outcome, Problem, problem
+from kalecompiler.wording import listed_once
 
 _PIP = re.compile(
     r"""^(?:sudo\s+(?:-\w+\s+)*)?
@@ -173,7 +174,7 @@ def _not_carried(option: str) -> Problem:
     hint = "remove the option, or name an image that has the package"
     if option in _INDEX:
         hint = "set `index_url` and `trusted_hosts` in [tool.kalecompiler]"
-    return problem(PIP_OPTION, f"pip's option {in_words([option])} is not carried into the step", hint)
+    return problem(PIP_OPTION, f"pip's option {listed_once([option])} is not carried into the step", hint)
 
 
 def _invalid(text: str) -> Problem:

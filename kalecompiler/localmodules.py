@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from kalecompiler.diagnostics import BROKEN_LOCAL_MODULE, SHADOWING_MODULE, UNCARRIED_DATA, UNCARRIED_MODULE, Rule
-from kalecompiler.findings import Problem, in_words
+from kalecompiler.findings import Problem
 from kalecompiler.imports import Import, imports_of
 from kalecompiler.packages import is_standard
+from kalecompiler.wording import listed_once
 
 _LARGEST = 100_000  # bytes of one module: a whole step must fit into an argument of 128 KiB
 _BUILTIN = {"sys", "builtins", "time", "marshal", "gc", "itertools", "_thread"}
@@ -161,7 +162,7 @@ def _warn_of_data(search: _Search, path: str, origin: Import) -> None:
         p.name for p in sorted(folder.glob("*")) if p.is_file() and not p.name.endswith(_NO_DATA) and p.name[0] != "."
     ]
     if names:
-        shown = in_words(names[:3]) + (", ..." if len(names) > 3 else "")
+        shown = listed_once(names[:3]) + (", ..." if len(names) > 3 else "")
         message = f"the package `{folder.name}` beside the notebook has files that are not carried along: {shown}"
         _report(search, UNCARRIED_DATA, f"{path} data", origin, message, "keep data in the step's image or in a step")
 

@@ -19,9 +19,10 @@ from kalecompiler.diagnostics import (
     UNSUPPORTED_MAGIC,
 )
 from kalecompiler.expansion import names_in
-from kalecompiler.findings import Outcome, in_words, problem, refused
+from kalecompiler.findings import Outcome, problem, refused
 from kalecompiler.installs import conda_magic, pip_magic, shell_install
 from kalecompiler.suggest import did_you_mean
+from kalecompiler.wording import listed_once
 
 
 class Does(enum.Enum):
@@ -145,7 +146,7 @@ def timed(shown: str, does: Does, code: str, used: bool = False) -> Outcome:
         return refused(UNSUPPORTED_MAGIC, f"`{shown}` of a statement has no value", "assign in the statement itself")
     names = bound_names(code) if does is Does.MEASURE else ()
     if names:
-        message = f"`{shown}` binds {in_words(names)} only while it measures, and a step would keep it"
+        message = f"`{shown}` binds {listed_once(names)} only while it measures, and a step would keep it"
         return refused(TIMEIT_BINDS, message, "use `%time`, which keeps it, or measure an expression")
     code = f"({code})" if used else code
     return Outcome(code or "pass", inner=True)

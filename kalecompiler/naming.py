@@ -9,6 +9,7 @@ from kalecompiler.diagnostics import Diagnostic, Rule
 from kalecompiler.model import Location
 from kalecompiler.suggest import did_you_mean
 from kalecompiler.versions import Problem
+from kalecompiler.wording import listed
 
 Text = tuple[Rule, str, str | None]
 
@@ -49,9 +50,8 @@ def _unbound(problem: Problem, known: Iterable[str]) -> Text:
 
 
 def _conflict(problem: Problem, known: Iterable[str]) -> Text:
-    one, *more = problem.others
-    listed = " and ".join([f"`{one}`", *(f"`{m}`" for m in more)])
-    message = f"{_reader(problem)}, which steps {listed} both bind or change, neither after the other"
+    one = problem.others[0]
+    message = f"{_reader(problem)}, which steps {listed(problem.others, ' and ')} both bind or change, neither after the other"
     hint = f"give the variable a name of its own in each step, or put one step after the other with `prev:{one}`"
     return rules.TWO_WRITERS, message, hint
 
@@ -69,14 +69,12 @@ def _sibling(problem: Problem, known: Iterable[str]) -> Text:
 
 
 def _state(problem: Problem, known: Iterable[str]) -> Text:
-    listed = ", ".join(f"`{name}`" for name in problem.others)
-    message = f"step `{problem.unit}` changes state kept in `{problem.name}`, which would be lost in step {listed}"
+    message = f"step `{problem.unit}` changes state kept in `{problem.name}`, which would be lost in step {listed(problem.others)}"
     return rules.STATE_IN_DEFINITION, message, "keep the state in a variable: an instance, a dict or a list"
 
 
 def _kept(problem: Problem, known: Iterable[str]) -> Text:
-    listed = ", ".join(f"`{name}`" for name in problem.others)
-    message = f"`{problem.name}` keeps state that it changes itself, and steps {listed} and `{problem.unit}` use it"
+    message = f"`{problem.name}` keeps state that it changes itself, and steps {listed(problem.others)} and `{problem.unit}` use it"
     return rules.STATE_IN_DEFINITION, message, "keep the state in a variable: an instance, a dict or a list"
 
 

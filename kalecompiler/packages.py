@@ -13,9 +13,10 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from kalecompiler.diagnostics import CONFLICTING_REQUIREMENTS, OPTIONAL_IMPORT, OTHER_DISTRIBUTION
-from kalecompiler.findings import Problem, in_words
+from kalecompiler.findings import Problem
 from kalecompiler.imports import Import
 from kalecompiler.model import Package
+from kalecompiler.wording import listed_once
 
 _NAME = re.compile(r"^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?$")
 _HEAD = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)\s*(?:\[(?P<extras>[^\]]*)\])?")
@@ -215,7 +216,7 @@ def _conflicts(pip: list[str], pinned: Mapping[str, list[str]]) -> list[Problem]
         versions = sorted({re.sub(r"\s", "", line) for line in lines if _has_version(line)})
         others = [line for line in pinned.get(name, []) if versions and not _agree(versions[-1], line)]
         if len(versions) > 1 or others:
-            message = f"`{name}` is asked for in several versions: {in_words([*versions, *others])}"
+            message = f"`{name}` is asked for in several versions: {listed_once([*versions, *others])}"
             taken = _last(lines)
             hint = f"the step takes `{taken}`; keep one of them"
             problems.append(Problem(CONFLICTING_REQUIREMENTS, None, None, message, hint, name))
@@ -244,7 +245,7 @@ def _known_better(item: Import) -> list[Problem]:
     known = sorted(set(_environment().get(top, []))) if present else []
     if not known or {canonicalize_name(name) for name in known} & set(names):
         return []
-    message = f"module `{top}` comes from {in_words(known)} in this environment, and from `{names[0]}` in the step"
+    message = f"module `{top}` comes from {listed_once(known)} in this environment, and from `{names[0]}` in the step"
     hint = f"write `%pip install {known[0]}` if that is the one you mean"
     return [Problem(OTHER_DISTRIBUTION, item.line, None, message, hint, item.module)]
 

@@ -6,7 +6,7 @@ import ast
 import builtins
 
 from kalecompiler import draws, library, names
-from kalecompiler.calls import bind_arguments, method, returned_parameters, stored_parameters
+from kalecompiler.calls import arguments, bind_arguments, method, returned_parameters, stored_parameters
 from kalecompiler.facts import Bond, Definition, Known, Roots
 from kalecompiler.namespace import Namespace
 
@@ -284,11 +284,6 @@ class Values:
         return kind in (library.FIGURE, library.SCALAR) or (
             name in library.COMMONLY_PURE and name not in self.flow.methods
         )
-
-
-def arguments(node: ast.Call) -> list[ast.expr]:
-    """All argument expressions of a call, positional first."""
-    return [a.value if isinstance(a, ast.Starred) else a for a in node.args] + [k.value for k in node.keywords]
 
 
 def is_estimator(path: str) -> bool:

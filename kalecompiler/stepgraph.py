@@ -14,6 +14,7 @@ from kalecompiler.diagnostics import Diagnostic
 from kalecompiler.model import Annotation, Location, Notebook, Previous, Role
 from kalecompiler.suggest import closest
 from kalecompiler.taglanguage import tags_of
+from kalecompiler.wording import listed
 
 LONGEST_TASK_NAME = 63
 _REMOVE = "remove this `prev:` tag"
@@ -120,7 +121,7 @@ def _instead(name: str, step: str, steps: dict[str, Location]) -> str:
     right = same_task or closest(name, others)
     if right:
         return f"did you mean `prev:{right}`?"
-    return f"the other steps are {', '.join(f'`{other}`' for other in others)}" if others else "there is no other step"
+    return f"the other steps are {listed(others)}" if others else "there is no other step"
 
 
 def _cycles(steps: dict[str, Location], previous: list[tuple[str, Previous]]) -> Iterator[Diagnostic]:

@@ -1,6 +1,6 @@
 """The tag language, one tag at a time: text -> what it says, or what is wrong with it. Nothing here knows of cells.
 
-docs and DESIGN section 4 have the table. Kale's older spellings are read: `block:NAME` is `step:NAME`, `block:imports`
+README has the table. Kale's older spellings are read: `block:NAME` is `step:NAME`, `block:imports`
 is `imports`, `parameters` is `pipeline-parameters`.
 """
 

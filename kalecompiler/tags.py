@@ -28,6 +28,7 @@ from kalecompiler.settingvalues import GRAMMAR
 from kalecompiler.stepgraph import task_name
 from kalecompiler.suggest import did_you_mean
 from kalecompiler.taglanguage import Tag
+from kalecompiler.wording import listed
 
 __all__ = ["annotate", "step_settings", "task_name"]
 
@@ -131,12 +132,12 @@ def _read_cell(notebook: Notebook, cell: Cell, tags: list[Tag], findings: list[D
 
 def _contradictory_places(notebook: Notebook, cell: Cell, roles: list[str], steps: list[str]) -> list[Diagnostic]:
     if len(steps) > 1:
-        message = f"cell {cell.number} is in {len(steps)} steps: {_listed(steps)}"
+        message = f"cell {cell.number} is in {len(steps)} steps: {listed(steps)}"
         hint = "a cell runs in one step; split it, or move what both need to a cell tagged `functions`"
         return [Diagnostic(rules.SEVERAL_STEPS, message, notebook.at(cell), hint)]
     both = roles + [f"step:{name}" for name in steps]
     if len(both) > 1:
-        message = f"cell {cell.number} is tagged both {_listed(both, ' and ')}"
+        message = f"cell {cell.number} is tagged both {listed(both, ' and ')}"
         return [Diagnostic(rules.CONTRADICTORY_ROLES, message, notebook.at(cell), "keep one of the tags")]
     return []
 
@@ -177,7 +178,7 @@ def _outside_step(annotation: Annotation, tagged: bool) -> list[Diagnostic]:
 
 
 def _on_text_cell(notebook: Notebook, cell: Cell, tags: list[Tag]) -> Diagnostic:
-    names = _listed([tag.text for tag in tags if tag.ours])
+    names = listed([tag.text for tag in tags if tag.ours])
     message = f"{names} on cell {cell.number} has no effect: it is a {cell.kind.value} cell"
     hint = "tag the code cell below it instead"
     return Diagnostic(rules.TAG_ON_TEXT_CELL, message, notebook.at(cell), hint)
@@ -243,7 +244,3 @@ def _no_steps(notebook: Notebook) -> Diagnostic:
 
 def _at_tag(notebook: Notebook, cell: Cell, tag: Tag) -> Location:
     return replace(notebook.at(cell), tag=tag.text)
-
-
-def _listed(names: Iterable[str], separator: str = ", ") -> str:
-    return separator.join(f"`{name}`" for name in names)

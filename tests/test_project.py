@@ -10,11 +10,13 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from types import ModuleType
 
 import click
 import pytest
 from support import write_notebook
 
+import kalecompiler
 from kalecompiler.cli import kalec, main
 from kalecompiler.version import VERSION
 
@@ -108,6 +110,27 @@ def test_the_runtime_needs_the_standard_library_alone() -> None:
 def test_no_module_is_named_like_one_of_the_standard_library() -> None:
     names = {path.parent.name if path.stem == "__init__" else path.stem for path in MODULES}
     assert names & set(sys.stdlib_module_names) <= {"__main__"}
+
+
+def test_public_names_are_there_and_none_is_a_module() -> None:
+    assert kalecompiler.__all__ == [
+        "VERSION",
+        "NotebookError",
+        "UsageError",
+        "compile_package",
+        "load",
+        "plan_notebook",
+    ]
+    assert set(kalecompiler.__all__) <= set(dir(kalecompiler))
+    assert not set(kalecompiler.__all__) & {path.stem for path in MODULES}
+    assert not [name for name in kalecompiler.__all__ if isinstance(getattr(kalecompiler, name), ModuleType)]
+    assert not hasattr(kalecompiler, "nothing")
+
+
+def test_the_package_alone_imports_nothing() -> None:
+    program = "import sys, kalecompiler; print(*sorted(m for m in sys.modules if m.startswith('kalecompiler.')))"
+    command = [sys.executable, "-c", program]
+    assert subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout == "\n"
 
 
 def test_check_imports_nothing_heavy() -> None:
