@@ -21,7 +21,7 @@ from kalecompiler.flow import Flow
 from kalecompiler.internal import defaults_can_travel, defaults_variable, is_internal
 from kalecompiler.namespace import Lookup, Whole
 from kalecompiler.preamble import Preamble
-from kalecompiler.stateful import is_cached, kept_state, may_keep_state
+from kalecompiler.stateful import is_cached, keeps_in_decorator, kept_state, may_keep_state
 from kalecompiler.versions import Place, Problem, Unit, Versions, before, bits, bound, statements
 
 
@@ -109,6 +109,7 @@ class _Connector:
         self.places = [Place(units[i], i) for i in _order(units)]
         self.position = {p.unit.name: k for k, p in enumerate(self.places)}
         self.versions = Versions(self.places, preamble, parameters)
+        self.stale: list[tuple[int, int, str]] = []  # who may change, who reads the version above that, what
 
     def connect(self) -> Dataflow:
         for position in range(len(self.places)):
@@ -117,6 +118,7 @@ class _Connector:
         for position in range(len(self.places)):
             self._supply(position)
         self._satisfy_demands()
+        self._warn_of_stale_reads()
         self._check_state()
         self.versions.problems += lost_bonds(self.places)
         ordered = sorted(self.places, key=lambda p: p.number)
@@ -196,6 +198,14 @@ class _Connector:
         for q in bits(self.versions.perhaps.get(name, 0) & ~stood_on):
             if since < self.places[q].number < place.number:
                 self.places[q].guards.add(name)
+                self.stale.append((q, position, name))
+
+    def _warn_of_stale_reads(self) -> None:
+        """A step that hands on what it may have changed cannot be checked to have left it alone for its siblings."""
+        for q, position, name in self.stale:
+            read = self.places[position].summary.reads.get(name)
+            if name in self.places[q].outputs and read is not None:
+                self.versions.problem("sibling", position, read, (self.places[q].unit.name,))
 
     def _carry(self, position: int, definition: Definition) -> None:
         """Give a step a definition's source, and what that reads where it stands."""
@@ -343,6 +353,8 @@ class _Connector:
     def _check_kept_state(self) -> None:
         """Functions and classes whose own code changes what they keep, used by more than one step."""
         found = {key: d for p in self.places for key, d in p.summary.needs.items()}
+        known = {d.name: d for d in found.values()}
+        known |= {n: b.known.definition for n, b in self.preamble.binds.items() if b.known.definition is not None}
         for definition in found.values():
             users = [q for q, p in enumerate(self.places) if definition.key in p.summary.needs]
             if len(users) > 1 and may_keep_state(definition):
@@ -350,7 +362,8 @@ class _Connector:
                     replaced = defaults_variable(definition.name) in place.providers
                     if definition.name not in place.summary.binds and not replaced:
                         place.guards.add(definition.name)
-            if len(users) > 1 and (kept_state(definition) or self._caches_state(definition)):
+            keeps = kept_state(definition) or keeps_in_decorator(definition, known) or self._caches_state(definition)
+            if len(users) > 1 and keeps:
                 user = self.places[users[1]]
                 site = user.summary.reads[definition.name].site if definition.name in user.summary.reads else None
                 read = Read(definition.name, site or Site(0, 1, 1), True)

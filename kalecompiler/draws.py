@@ -71,6 +71,8 @@ def touched(path: str, node: ast.Call) -> tuple[str, Grade | None] | None:
         return GENERATORS[head].variable, None if last in _SEEDS else Grade.DEFINITE
     if head in ("torch", "torch.random", "torch.cuda") and (last in _SEEDS or last in _TORCH):
         return GENERATORS["torch"].variable, None if last in _SEEDS else Grade.DEFINITE
+    if path.startswith("scipy.stats.") and last == "rvs" and not fixed(node):
+        return GENERATORS["numpy.random"].variable, Grade.DEFINITE
     if path.startswith("torch.nn.") and last[:1].isupper():
         return GENERATORS["torch"].variable, Grade.POSSIBLE
     if path.startswith("sklearn.") and last in _DRAWS_INSIDE and not fixed(node):

@@ -150,8 +150,9 @@ class Effects(Protocols):
             kind, name = self.type_of(node.func.value), node.func.attr
             if kind == library.ESTIMATOR and name in draws.FITS and not self._is_fixed(node.func.value):
                 touched = draws.GENERATORS["numpy.random"].variable, Grade.POSSIBLE
-            elif kind == library.PANDAS and name == "sample":
-                touched = draws.GENERATORS["numpy.random"].variable, Grade.DEFINITE
+            elif name == "sample" and kind in (library.PANDAS, None):
+                sure = Grade.DEFINITE if kind is not None else Grade.POSSIBLE
+                touched = draws.GENERATORS["numpy.random"].variable, sure
         if touched is None or touched[0] not in self.flow.seeded:
             return
         name, grade = touched
@@ -181,8 +182,27 @@ class Effects(Protocols):
         else:
             self.called(node.func, node=node)
         for keyword in node.keywords:
-            if keyword.arg == "out":
-                self.changed(keyword.value, Grade.DEFINITE, node, "it is the `out=` of a call")
+            if keyword.arg in ("out", "file"):
+                self.changed(keyword.value, Grade.DEFINITE, node, f"it is the `{keyword.arg}=` of a call")
+        self._written_to(node, path or "")
+
+    def _written_to(self, node: ast.Call, path: str) -> None:
+        """Arguments that an otherwise pure function writes to: streams, places for results, what it may reuse."""
+        head, _, last = path.rpartition(".")
+        if head.startswith("numpy") and last == "at":
+            self.changed(node.args[0], Grade.DEFINITE, node, "`.at()` changes it") if node.args else None
+        arity = 1 if last in library.UNARY else 2 if last in library.BINARY else None
+        if head == "numpy" and arity is not None and len(node.args) > arity:
+            self.changed(node.args[arity], Grade.DEFINITE, node, "the result is written into it")
+        position = library.STREAMS.get(path)
+        if position is None and isinstance(node.func, ast.Attribute) and node.func.attr.startswith("to_"):
+            position = 0
+        if position is not None and position < len(node.args):
+            self._perhaps_changed(node.args[position], node)
+        made = node.func.value if isinstance(node.func, ast.Attribute) else None
+        if any(_reuses(call) for call in (node, made) if isinstance(call, ast.Call)):
+            for argument in node.args[:1]:
+                self._perhaps_changed(argument, node)
 
     def _changes_argument(self, node: ast.Call, position: int, keyword: str) -> None:
         named = [k.value for k in node.keywords if k.arg == keyword]
@@ -292,6 +312,13 @@ class Effects(Protocols):
             if status is Status.MAYBE and here is not None and here.status is Status.BOUND:
                 status = Status.BOUND
             self.flow.bind(name, Binding(status, self.flow.site(function), binding.known))
+
+
+def _reuses(node: ast.Call) -> bool:
+    """Whether a call is told that it may work in its argument: `copy=False`, `overwrite_a=True`."""
+    return any(
+        (k.arg == "copy" and _is_false(k.value)) or (k.arg or "").startswith("overwrite_") for k in node.keywords
+    )
 
 
 def _is_false(expr: ast.expr) -> bool:

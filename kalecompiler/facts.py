@@ -144,10 +144,11 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """All that a step does to names."""
+    """All that a step does to names; `touched` is where it last changed an object for certain, its own ones too."""
 
     reads: Mapping[str, Read]
     binds: Mapping[str, Binding]
     changes: Mapping[str, Change]
     needs: Mapping[tuple[str, str], Definition]
     tainted: Mapping[str, frozenset[Definition]] = field(default_factory=dict)
+    touched: Mapping[str, Site] = field(default_factory=dict)

@@ -13,6 +13,7 @@ from typing import Any
 
 from kalecompiler.internal import is_internal
 from kalecompiler.model import Parameter, Pipeline, Step
+from kalecompiler.wording import counted
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,6 +103,8 @@ def _path(expr: ast.AST, paths: dict[str, str]) -> str | None:
     """The dotted path of an expression that starts at an imported name."""
     parts: list[str] = []
     while isinstance(expr, ast.Attribute | ast.Call | ast.Subscript):
+        if isinstance(expr, ast.Call) and expr.args:
+            return None  # what a call makes of its arguments is no state of the module
         if isinstance(expr, ast.Attribute):
             parts.append(expr.attr)
         expr = expr.func if isinstance(expr, ast.Call) else expr.value

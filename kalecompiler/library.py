@@ -72,6 +72,24 @@ CHANGES: dict[str, tuple[int, str]] = {
     "torch.nn.utils.clip_grad_norm_": (0, "parameters"),
 }
 
+#: Functions that read or write a stream, if they are not given a path: the position of it.
+STREAMS: dict[str, int] = {
+    **dict.fromkeys("json.dump pickle.dump joblib.dump torch.save".split(), 1),
+    **dict.fromkeys("json.load pickle.load joblib.load torch.load numpy.save numpy.savez numpy.savetxt".split(), 0),
+    **dict.fromkeys("numpy.load numpy.loadtxt numpy.genfromtxt".split(), 0),
+    **{f"pandas.read_{kind}": 0 for kind in "csv table json excel parquet pickle feather".split()},
+}
+
+#: numpy's functions of one and of two arrays: an argument beyond those is where the result goes.
+UNARY = frozenset(
+    "abs absolute ceil cos cosh exp exp2 expm1 fabs floor invert isfinite isnan log log10 log1p log2 logical_not "
+    "negative positive reciprocal rint sign sin sinh sqrt square tan tanh trunc".split()
+)
+BINARY = frozenset(
+    "add arctan2 bitwise_and bitwise_or divide equal floor_divide fmax fmin fmod greater hypot less logical_and "
+    "logical_or maximum minimum mod multiply not_equal power remainder subtract true_divide".split()
+)
+
 #: Modules whose functions leave their arguments alone (but for CHANGES), and the type of what they return.
 PURE_MODULES: dict[str, str | None] = {
     "numpy": NUMPY,
@@ -115,6 +133,7 @@ PURE_MODULES: dict[str, str | None] = {
     "plotly": FIGURE,
     "IPython": None,
     "dataclasses": None,
+    "functools": None,
     "heapq": None,
     "bisect": None,
     "difflib": None,
@@ -133,7 +152,7 @@ SHARING = frozenset(
         "swapaxes diagonal flip fliplr flipud rot90 real imag nan_to_num"
     ).split()
 ) | frozenset(
-    "pandas.DataFrame pandas.Series pandas.Index copy.copy collections.deque collections.OrderedDict "
+    "pandas.DataFrame pandas.Series pandas.Index functools.partial copy.copy collections.deque collections.OrderedDict "
     "collections.defaultdict collections.ChainMap collections.UserDict collections.UserList collections.Counter "
     "dataclasses.replace dataclasses.asdict "
     "sklearn.pipeline.make_pipeline sklearn.compose.make_column_transformer operator.itemgetter".split()
@@ -236,8 +255,8 @@ PURE_METHODS: dict[str, frozenset[str]] = {
 
 #: Pure methods that hand out a view of, or objects inside, their receiver.
 SHARING_METHODS = frozenset(
-    "get items values view ravel reshape squeeze transpose swapaxes diagonal get_group set_axis "
-    "iterrows itertuples xs setdefault pop popitem popleft __getitem__ pipe".split()
+    "get items values view ravel reshape squeeze transpose swapaxes diagonal get_group set_axis groupby "
+    "rolling expanding ewm resample iterrows itertuples xs setdefault pop popitem popleft __getitem__ pipe".split()
 )
 
 #: Pure methods whose result has another type than their receiver.

@@ -38,6 +38,7 @@ class Run:
     reads: dict[str, Read] = field(default_factory=dict)
     changes: dict[str, Change] = field(default_factory=dict)
     needs: dict[tuple[str, str], Definition] = field(default_factory=dict)
+    touched: dict[str, Site] = field(default_factory=dict)
 
 
 class Namespace:
@@ -153,6 +154,8 @@ class Namespace:
         """Note that the object behind a root name changes in place."""
         if self.local(root) is not None and not root.startswith("<"):
             return
+        if grade is Grade.DEFINITE:
+            self.run.touched[root] = self.site(node)
         here = self.state.get(root)
         known = here.known if here is not None and here.status is Status.BOUND else None
         still_above = known is not None and known.roots.get(root, Bond.PERHAPS) > Bond.PERHAPS  # `x = x or []`
@@ -175,7 +178,9 @@ class Namespace:
     def summary(self) -> Summary:
         """What the code did, as a value."""
         run = self.run
-        return Summary(dict(run.reads), dict(self.state), dict(run.changes), dict(run.needs), dict(self.tainted))
+        return Summary(
+            dict(run.reads), dict(self.state), dict(run.changes), dict(run.needs), dict(self.tainted), dict(run.touched)
+        )
 
 
 def joined(states: Sequence[State]) -> State:

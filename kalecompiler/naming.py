@@ -51,7 +51,8 @@ def _unbound(problem: Problem, known: Iterable[str]) -> Text:
 
 def _conflict(problem: Problem, known: Iterable[str]) -> Text:
     one = problem.others[0]
-    message = f"{_reader(problem)}, which steps {listed(problem.others, ' and ')} both bind or change, neither after the other"
+    steps = listed(problem.others, " and ")
+    message = f"{_reader(problem)}, which steps {steps} both bind or change, neither after the other"
     hint = f"give the variable a name of its own in each step, or put one step after the other with `prev:{one}`"
     return rules.TWO_WRITERS, message, hint
 
@@ -69,12 +70,14 @@ def _sibling(problem: Problem, known: Iterable[str]) -> Text:
 
 
 def _state(problem: Problem, known: Iterable[str]) -> Text:
-    message = f"step `{problem.unit}` changes state kept in `{problem.name}`, which would be lost in step {listed(problem.others)}"
+    others = listed(problem.others)
+    message = f"step `{problem.unit}` changes state kept in `{problem.name}`, which would be lost in step {others}"
     return rules.STATE_IN_DEFINITION, message, "keep the state in a variable: an instance, a dict or a list"
 
 
 def _kept(problem: Problem, known: Iterable[str]) -> Text:
-    message = f"`{problem.name}` keeps state that it changes itself, and steps {listed(problem.others)} and `{problem.unit}` use it"
+    others = listed(problem.others)
+    message = f"`{problem.name}` keeps state that it changes itself, and steps {others} and `{problem.unit}` use it"
     return rules.STATE_IN_DEFINITION, message, "keep the state in a variable: an instance, a dict or a list"
 
 

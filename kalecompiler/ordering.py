@@ -43,8 +43,9 @@ def _scattered(reading: Reading, flow: Dataflow) -> Iterator[Diagnostic]:
 
 def _last_write(reading: Reading, step: Connected, variable: str) -> int:
     """The number of the last cell in which a step binds or changes a variable."""
-    sites = [step.summary.binds.get(variable), step.summary.changes.get(variable)]
-    return max((reading.locate(step.name, s.site).cell or 0 for s in sites if s is not None), default=0)
+    binding, touched = step.summary.binds.get(variable), step.summary.touched.get(variable)
+    sites = [binding.site if binding is not None else None, touched]
+    return max((reading.locate(step.name, s).cell or 0 for s in sites if s is not None), default=0)
 
 
 def _redefined(reading: Reading) -> Iterator[Diagnostic]:

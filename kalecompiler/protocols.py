@@ -121,6 +121,9 @@ class Protocols(Values, ast.NodeVisitor):
                 if found is not None and _is_property(found):
                     first = names.parameters(found)[:1]
                     self.follow(found, {first[0]: [node.value]} if first else {}, sure=sure)
+                    if any(ast.unparse(d).endswith("cached_property") for d in found.decorator_list):
+                        grade = Grade.DEFINITE if sure else Grade.POSSIBLE
+                        self.changed(node.value, grade, node, f"it keeps the value of `{node.attr}`")
 
 
 def _is_property(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:

@@ -105,6 +105,8 @@ class Values:
         here = self.flow.state.get(name)
         inherited = dict(here.known.roots) if here is not None else {}
         known = self.flow.known(name)
+        if known is None and here is None and name in BUILTIN_NAMES:
+            return inherited
         if known is not None and known.path is not None and known.definition is not None:
             return inherited
         return inherited | {name: Bond.SAME}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from kalecompiler import library, names
 from kalecompiler.calls import default_of
@@ -12,7 +12,9 @@ from kalecompiler.shapes import last_name
 
 _MUTATORS = library.MUTATORS[library.LIST] | library.MUTATORS[library.DICT] | library.MUTATORS[library.SET]
 _MUTABLE = (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp)
-_MAKERS = frozenset({"list", "dict", "set", "defaultdict", "deque", "Counter", "OrderedDict", "bytearray"})
+_MAKERS = frozenset(
+    {"list", "dict", "set", "defaultdict", "deque", "Counter", "OrderedDict", "bytearray", "count", "cycle", "iter"}
+)
 _CACHES = frozenset({"lru_cache", "cache", "cached", "memoize"})
 
 
@@ -24,6 +26,29 @@ def kept_state(definition: Definition) -> str | None:
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
         return _of_function(node)
     return None
+
+
+def keeps_in_decorator(definition: Definition, known: Mapping[str, Definition]) -> bool:
+    """Whether a decorator of the notebook gives a function a memory: a closure that changes, an instance."""
+    for decorator in getattr(definition.node, "decorator_list", ()):
+        found = known.get(last_name(decorator))
+        node = found.node if found is not None else None
+        if isinstance(node, ast.ClassDef):
+            called = [m for m in node.body if isinstance(m, ast.FunctionDef) and m.name == "__call__"]
+            if any(True for m in called for _ in _targets(m)):
+                return True
+        elif isinstance(node, ast.FunctionDef) and _closure_changes(node):
+            return True
+    return False
+
+
+def _closure_changes(outer: ast.FunctionDef) -> bool:
+    """Whether a function inside another rebinds or changes what the other binds."""
+    inner = [n for n in ast.walk(outer) if isinstance(n, ast.FunctionDef) and n is not outer]
+    if any(isinstance(n, ast.Nonlocal) for f in inner for n in ast.walk(f)):
+        return True
+    own = names.local_names(outer)
+    return any(name in own - names.local_names(f) for f in inner for name in changed_names(f))
 
 
 def may_keep_state(definition: Definition) -> bool:
@@ -56,7 +81,7 @@ def _of_class(node: ast.ClassDef) -> str | None:
     methods = [m for m in node.body if isinstance(m, ast.FunctionDef | ast.AsyncFunctionDef)]
     for method in methods:
         first = (names.parameters(method) or ("",))[0]
-        by_class = any(last_name(d) == "classmethod" for d in method.decorator_list)
+        by_class = method.name == "__new__" or any(last_name(d) == "classmethod" for d in method.decorator_list)
         for target in _targets(method):
             if _is_class(target.value, first if by_class else None, first, node.name):
                 return f"the attribute `{target.attr}`"
@@ -94,6 +119,8 @@ def _targets(function: ast.AST) -> Iterator[ast.Attribute]:
                 yield node.value
         elif _is_mutation(node) and isinstance(node.func.value, ast.Attribute):  # type: ignore[attr-defined]
             yield node.func.value  # type: ignore[attr-defined]
+        elif isinstance(node, ast.Call) and last_name(node) == "next":
+            yield from (a for a in node.args if isinstance(a, ast.Attribute))
 
 
 def _assigned(function: ast.AST) -> Iterator[ast.Attribute]:

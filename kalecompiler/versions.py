@@ -185,7 +185,8 @@ class Versions:
         place = self.places[position]
         after = self.places[provider].number if provider >= 0 else -1
         text = self._definition_text(provider, read.name) if provider >= 0 else None
-        for q in bits(self.assigned.get(read.name, 0) & ~place.above):
+        drawn = self.perhaps.get(read.name, 0) if read.name in VARIABLES else 0
+        for q in bits((self.assigned.get(read.name, 0) | drawn) & ~place.above):
             other = self.places[q]
             if read.name in VARIABLES and after < other.number < place.number:
                 self.problem("random", position, read, (other.unit.name,))

@@ -100,6 +100,8 @@ def load(path: str, digest: str | None = None, variable: str = "value", producer
 
 def dumps(value: Any) -> tuple[Any, list[memoryview]]:
     """(pickle stream, large buffers as flat views) of a value; raises what its pickling raises."""
+    if type(value) is object:
+        raise pickle.PicklingError("a bare object() is only equal to itself, and would be another one in the next step")
     try:
         return _dumps(_Pickler, value)
     except (pickle.PicklingError, AttributeError, TypeError):
@@ -141,8 +143,6 @@ def reduce(value: Any) -> Any:
         if sys.modules.get(value.__name__) is not value:
             raise pickle.PicklingError(f"module {value.__name__!r} cannot be imported by its name")
         return importlib.import_module, (value.__name__,)
-    if type(value) is object:
-        raise pickle.PicklingError("a bare object() is only equal to itself, and would be another one in the next step")
     return NotImplemented
 
 
