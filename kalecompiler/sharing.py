@@ -214,7 +214,7 @@ class Values:
 
     def _makes(self, definition: Definition, *, called: bool) -> frozenset[Definition]:
         """What a mention of a definition may put into a value: the class, or the function if it is not just called."""
-        if isinstance(definition.node, ast.ClassDef) or not called:
+        if isinstance(definition.node, ast.ClassDef) or definition.kind == "block" or not called:
             return frozenset({definition})
         return frozenset(self._made_by(definition, set()))
 
