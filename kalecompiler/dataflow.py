@@ -12,17 +12,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from kalecompiler import names
+from kalecompiler import keptstate
 from kalecompiler.aliases import lost_bonds
-from kalecompiler.calls import method
+from kalecompiler.carrying import Carrier
 from kalecompiler.draws import VARIABLES
-from kalecompiler.facts import Definition, Grade, Read, Site, Status, Summary
+from kalecompiler.facts import Definition, Grade, Read, Status, Summary
 from kalecompiler.flow import Flow
-from kalecompiler.internal import defaults_can_travel, defaults_variable, is_internal
+from kalecompiler.internal import is_internal
 from kalecompiler.namespace import Lookup, Whole
 from kalecompiler.preamble import Preamble
-from kalecompiler.stateful import is_cached, keeps_in_decorator, kept_state, may_keep_state
-from kalecompiler.versions import Place, Problem, Unit, Versions, before, bits, bound, statements
+from kalecompiler.versions import Place, Problem, Unit, Versions, bits, bound
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +108,7 @@ class _Connector:
         self.places = [Place(units[i], i) for i in _order(units)]
         self.position = {p.unit.name: k for k, p in enumerate(self.places)}
         self.versions = Versions(self.places, preamble, parameters)
+        self.carrier = Carrier(self.versions)
         self.stale: list[tuple[int, int, str]] = []  # who may change, who reads the version above that, what
 
     def connect(self) -> Dataflow:
@@ -119,7 +119,7 @@ class _Connector:
             self._supply(position)
         self._satisfy_demands()
         self._warn_of_stale_reads()
-        self._check_state()
+        keptstate.check(self.versions)
         self.versions.problems += lost_bonds(self.places)
         ordered = sorted(self.places, key=lambda p: p.number)
         return Dataflow(tuple(self._connected(p) for p in ordered), tuple(self.versions.problems))
@@ -178,7 +178,7 @@ class _Connector:
                 if read.hard and not self.preamble.may_provide(name):
                     self.versions.problem("deleted", position, read, (self.places[provider].unit.name,))
             elif definition is not None:
-                self._carry(position, definition)
+                self.carrier.carry(position, definition)
             else:
                 self.places[provider].outputs.add(name)
             self._guard(position, name, provider)
@@ -186,7 +186,7 @@ class _Connector:
             if name not in place.providers:
                 self._guard(position, name, -1)
         for definition in place.summary.needs.values():
-            self._carry(position, definition)
+            self.carrier.carry(position, definition)
 
     def _guard(self, position: int, name: str, provider: int) -> None:
         """Steps before this one in the notebook that may change what it reads, and whose version it does not get."""
@@ -207,97 +207,6 @@ class _Connector:
             if name in self.places[q].outputs and read is not None:
                 self.versions.problem("sibling", position, read, (self.places[q].unit.name,))
 
-    def _carry(self, position: int, definition: Definition) -> None:
-        """Give a step a definition's source, and what that reads where it stands."""
-        place = self.places[position]
-        home = self.versions.homes.get(id(definition.statement))
-        if home == position:
-            return
-        if home is None:
-            place.wanted.add(definition.name)
-            return
-        if self._clashes(position, definition):
-            return
-        if definition.repeats:
-            read = Read(definition.name, definition.site, True, definition.repeats)
-            self.versions.problem("repeats", home, read, (place.unit.name,))
-        key = f"{home:06d} {definition.site.piece:04d} {definition.site.line:06d} {definition.name}"
-        if key in place.carried:
-            return
-        place.carried[key] = (definition, home)
-        for name in definition.eager:
-            self._carry_eager(position, home, definition, name)
-
-    def _clashes(self, position: int, definition: Definition) -> bool:
-        """Whether a step needs two functions or classes of one name: pickle could not tell them apart."""
-        place = self.places[position]
-        text = ast.dump(definition.statement)
-        for other, _ in place.carried.values():
-            if other.name == definition.name and other.kind != "import" and ast.dump(other.statement) != text:
-                read = Read(definition.name, definition.site, True)
-                origin = self.versions.homes[id(definition.statement)]
-                self.versions.problem("ambiguous", origin, read, (place.unit.name,))
-                return True
-        return False
-
-    def _carry_eager(self, position: int, home: int, definition: Definition, name: str) -> None:
-        """A name that a carried statement reads as it runs: in the version that its home step had then."""
-        place, source = self.places[position], self.places[home]
-        binding = source.summary.binds.get(name)
-        own = binding is not None and name not in definition.outside
-        if binding is not None and own and before(binding.site, definition.site):
-            if binding.known.definition is not None:
-                self._carry(position, binding.known.definition)
-                self._carry_lazy(position, home, binding.known.definition)
-            else:
-                source.outputs.add(name)
-                place.early[name, home] = None
-            return
-        if binding is not None and own and name != definition.name:
-            if defaults_can_travel(definition) and binding.status is Status.BOUND and not binding.known.definition:
-                self._hand_on_defaults(position, home, definition)
-                source.outputs.add(name)
-                place.early[name, home] = None
-                return
-            read = Read(name, definition.site, True, definition.name)
-            self.versions.problem("moved", home, read, (place.unit.name,))
-        provider = source.providers.get(name)
-        if provider is not None:
-            inner = self.places[provider].summary.binds.get(name)
-            if inner is not None and inner.known.definition is not None:
-                self._carry(position, inner.known.definition)
-                self._carry_lazy(position, home, inner.known.definition)
-            else:
-                self.places[provider].outputs.add(name)
-                place.early[name, provider] = None
-        elif name in self.preamble.binds:
-            self._carry_shared(position, home, name)
-        elif name in self.parameters:
-            place.parameters.add(name)
-
-    def _hand_on_defaults(self, position: int, home: int, definition: Definition) -> None:
-        """Running a function's statement again would give it other defaults: hand on those that it was made with."""
-        variable = defaults_variable(definition.name)
-        self.places[home].outputs.add(variable)
-        self.places[position].providers[variable] = home
-
-    def _carry_shared(self, position: int, home: int, name: str) -> None:
-        """A name of the shared cells that a carried statement uses, with what its body reads if it is called."""
-        place = self.places[position]
-        place.wanted.add(name)
-        known = self.preamble.known(name)
-        if (name, home) in place.followed:
-            return
-        place.followed.add((name, home))
-        if known is not None and known.definition is not None:
-            self._carry_lazy(position, home, known.definition)
-
-    def _carry_lazy(self, position: int, home: int, definition: Definition) -> None:
-        """A decorator is called as its statement runs again, and then needs what its body reads."""
-        for name in sorted(_read_when_used(definition)):
-            if name != definition.name:
-                self._carry_eager(position, home, definition, name)
-
     def _satisfy_demands(self) -> None:
         """A step that may leave a variable alone hands on the version from above, and so must have it."""
         work = [(q, name) for q, p in enumerate(self.places) for name in sorted(p.outputs)]
@@ -317,7 +226,7 @@ class _Connector:
                 place.providers[name] = provider
                 inner = self.places[provider].summary.binds.get(name)
                 if inner is not None and inner.known.definition is not None:
-                    self._carry(q, inner.known.definition)
+                    self.carrier.carry(q, inner.known.definition)
                 else:
                     self.places[provider].outputs.add(name)
                     work.append((provider, name))
@@ -326,61 +235,12 @@ class _Connector:
             elif name in self.parameters:
                 place.parameters.add(name)
 
-    def _check_state(self) -> None:
-        """State kept in a function or class would be lost where its source runs again."""
-        for position, place in enumerate(self.places):
-            for name, change in place.summary.changes.items():
-                if change.grade is not Grade.DEFINITE:
-                    continue
-                known = self.versions.holder(place, name)
-                definition = known.definition if known is not None else None
-                if definition is None or definition.kind == "import":
-                    continue
-                users = [p.unit.name for p in self.places if p is not place and self._uses(p, definition)]
-                if users:
-                    read = Read(name, change.site, True)
-                    self.versions.problem("state", position, read, tuple(users))
-
-        self._check_kept_state()
-
     def _apart(self, place: Place) -> tuple[str, ...]:
         """The outputs of a step that must not share an object, as a step after it changes one of them in place."""
         later = [p for p in self.places if p.number > place.number]
         names_ = sorted(n for n in place.outputs if not is_internal(n))
         changed = any(n in p.summary.changes for p in later for n in names_)
         return tuple(names_) if changed and len(names_) > 1 else ()
-
-    def _check_kept_state(self) -> None:
-        """Functions and classes whose own code changes what they keep, used by more than one step."""
-        found = {key: d for p in self.places for key, d in p.summary.needs.items()}
-        known = {d.name: d for d in found.values()}
-        known |= {n: b.known.definition for n, b in self.preamble.binds.items() if b.known.definition is not None}
-        for definition in found.values():
-            users = [q for q, p in enumerate(self.places) if definition.key in p.summary.needs]
-            if len(users) > 1 and may_keep_state(definition):
-                for place in (self.places[q] for q in users):
-                    replaced = defaults_variable(definition.name) in place.providers
-                    if definition.name not in place.summary.binds and not replaced:
-                        place.guards.add(definition.name)
-            keeps = kept_state(definition) or keeps_in_decorator(definition, known) or self._caches_state(definition)
-            if len(users) > 1 and keeps:
-                user = self.places[users[1]]
-                site = user.summary.reads[definition.name].site if definition.name in user.summary.reads else None
-                read = Read(definition.name, site or Site(0, 1, 1), True)
-                others = tuple(self.places[q].unit.name for q in users if q != users[1])
-                self.versions.problem("kept", users[1], read, others)
-
-    def _caches_state(self, definition: Definition) -> bool:
-        """Whether a function answers from a cache although it reads variables, or the cache itself is looked at."""
-        if not is_cached(definition):
-            return False
-        variables = definition.lazy & self.versions.assigned.keys()
-        looked_at = any(definition.name in names.cache_users(statements(p.unit)) for p in self.places)
-        return looked_at or any(not self.versions.is_definition_everywhere(name) for name in variables)
-
-    def _uses(self, place: Place, definition: Definition) -> bool:
-        carried = any(d.statement is definition.statement for d, _ in place.carried.values())
-        return carried or definition.key in place.summary.needs
 
     def _connected(self, place: Place) -> Connected:
         unit, summary = place.unit, place.summary
@@ -422,13 +282,3 @@ def run_pieces(unit: Unit, lookup: Lookup, notebook: Whole) -> Summary:
         flow.load(name, marker, hard=False)
         flow.change(name, Grade.DEFINITE, marker, "a tag `changes:` says so")
     return flow.summary()
-
-
-def _read_when_used(definition: Definition) -> frozenset[str]:
-    """What a definition's code reads when another definition's statement uses it: a decorator, base or metaclass."""
-    if not isinstance(definition.node, ast.ClassDef):
-        return definition.lazy
-    if any(isinstance(b, ast.Name) and b.id == "type" for b in definition.node.bases):
-        return definition.lazy
-    hook = method(definition.node, "__init_subclass__")
-    return names.free_names(hook) if hook is not None else frozenset()

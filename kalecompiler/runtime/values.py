@@ -101,7 +101,7 @@ def load(path: str, digest: str | None = None, variable: str = "value", producer
 def dumps(value: Any) -> tuple[Any, list[memoryview]]:
     """(pickle stream, large buffers as flat views) of a value; raises what its pickling raises."""
     if type(value) is object:
-        raise pickle.PicklingError("a bare object() is only equal to itself, and would be another one in the next step")
+        raise pickle.PicklingError("a bare object() would be another one in the next step")
     try:
         return _dumps(_Pickler, value)
     except (pickle.PicklingError, AttributeError, TypeError):
