@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cases.case import RIGHT, Case
+from cases.case import RIGHT, WARNED, Case
 
 CASES = [
     Case(
@@ -591,5 +591,76 @@ print(df.to_dict("list"))
 print(df.to_dict("list"))
 """,
         inputs={"b": {"df": "a"}, "c": {"df": "b"}, "d": {"df": "c"}},
+    ),
+    Case(
+        "a possible change beside a reader, and a step below both",
+        WARNED,
+        """
+# %% step:a
+class Bag:
+    def __init__(self): self.xs = []
+    def put(self, x): self.xs.append(x)
+bag = Bag()
+# %% step:b prev:a
+bag.put(1)
+# %% step:c prev:a
+k = len(bag.xs)
+# %% step:d prev:b prev:c
+print(bag.xs, k)
+""",
+        mentions=("bag",),
+    ),
+    Case(
+        "results written into arguments",
+        RIGHT,
+        """
+# %% imports
+import numpy as np
+# %% step:a
+hits = np.zeros(3)
+roots = np.array([1.0, 4.0])
+# %% step:b prev:a
+np.add.at(hits, [0, 0, 2], 1)
+np.sqrt(roots, roots)
+# %% step:c prev:b
+print(hits, roots)
+""",
+        inputs={"c": {"hits": "b", "roots": "b"}},
+    ),
+    Case(
+        "a defaultdict made of a builtin, and that builtin again",
+        RIGHT,
+        """
+# %% imports
+from collections import defaultdict
+# %% step:a
+by = defaultdict(list)
+by["k"].append(1)
+# %% step:b prev:a
+by["new"]
+# %% step:c prev:b
+print(list(by))
+""",
+        inputs={"c": {"by": "b"}},
+    ),
+    Case(
+        "a cached property keeps its first value",
+        RIGHT,
+        """
+# %% imports
+from functools import cached_property
+# %% step:a
+class Data:
+    def __init__(self, xs): self.xs = xs
+    @cached_property
+    def total(self): return sum(self.xs)
+data = Data([1, 2])
+# %% step:b prev:a
+print(data.total)
+# %% step:c prev:b
+data.xs.append(10)
+print(data.total)
+""",
+        inputs={"c": {"data": "b"}},
     ),
 ]
