@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from kalecompiler import library
-from kalecompiler.facts import Binding, Bond, Read, Status
+from kalecompiler.facts import Binding, Bond, Status
 from kalecompiler.versions import Place, Problem
 
 
@@ -46,8 +46,7 @@ def _changer(later: Sequence[Place], name: str, other: str) -> Place | None:
         changed = {n for n in (name, other) if n in place.summary.changes}
         for one in changed:
             partner = other if one == name else name
-            readers: list[Read | None] = [p.summary.reads.get(partner) for p in later[index:]]
-            if any(r is not None for r in readers):
+            if any(partner in p.summary.reads for p in later[index:]):
                 return place
         if any(_rebound(place, n) for n in (name, other)):
             return None

@@ -60,12 +60,7 @@ class Carrier:
         binding = source.summary.binds.get(name)
         own = binding is not None and name not in definition.outside
         if binding is not None and own and before(binding.site, definition.site):
-            if binding.known.definition is not None:
-                self.carry(position, binding.known.definition)
-                self._carry_lazy(position, home, binding.known.definition)
-            else:
-                source.outputs.add(name)
-                place.early[name, home] = None
+            self._take(position, home, home, name)
             return
         if binding is not None and own and name != definition.name:
             if defaults_can_travel(definition) and binding.status is Status.BOUND and not binding.known.definition:
@@ -77,17 +72,21 @@ class Carrier:
             self.versions.problem("moved", home, read, (place.unit.name,))
         provider = source.providers.get(name)
         if provider is not None:
-            inner = self.versions.places[provider].summary.binds.get(name)
-            if inner is not None and inner.known.definition is not None:
-                self.carry(position, inner.known.definition)
-                self._carry_lazy(position, home, inner.known.definition)
-            else:
-                self.versions.places[provider].outputs.add(name)
-                place.early[name, provider] = None
+            self._take(position, home, provider, name)
         elif name in self.versions.preamble.binds:
             self._carry_shared(position, home, name)
         elif name in self.versions.parameters:
             place.parameters.add(name)
+
+    def _take(self, position: int, home: int, provider: int, name: str) -> None:
+        """Take a provider's version of a name before the carried statements run: its source, or its value, early."""
+        binding = self.versions.places[provider].summary.binds.get(name)
+        if binding is not None and binding.known.definition is not None:
+            self.carry(position, binding.known.definition)
+            self._carry_lazy(position, home, binding.known.definition)
+        else:
+            self.versions.places[provider].outputs.add(name)
+            self.versions.places[position].early[name, provider] = None
 
     def _hand_on_defaults(self, position: int, home: int, definition: Definition) -> None:
         """Running a function's statement again would give it other defaults: hand on those that it was made with."""

@@ -237,10 +237,11 @@ class _Connector:
 
     def _apart(self, place: Place) -> tuple[str, ...]:
         """The outputs of a step that must not share an object, as a step after it changes one of them in place."""
-        later = [p for p in self.places if p.number > place.number]
         names_ = sorted(n for n in place.outputs if not is_internal(n))
-        changed = any(n in p.summary.changes for p in later for n in names_)
-        return tuple(names_) if changed and len(names_) > 1 else ()
+        if len(names_) < 2:
+            return ()
+        later = (p for p in self.places if p.number > place.number)
+        return tuple(names_) if any(n in p.summary.changes for p in later for n in names_) else ()
 
     def _connected(self, place: Place) -> Connected:
         unit, summary = place.unit, place.summary

@@ -189,8 +189,8 @@ class Effects(Protocols):
     def _written_to(self, node: ast.Call, path: str) -> None:
         """Arguments that an otherwise pure function writes to: streams, places for results, what it may reuse."""
         head, _, last = path.rpartition(".")
-        if head.startswith("numpy") and last == "at":
-            self.changed(node.args[0], Grade.DEFINITE, node, "`.at()` changes it") if node.args else None
+        if head.startswith("numpy") and last == "at" and node.args:
+            self.changed(node.args[0], Grade.DEFINITE, node, "`.at()` changes it")
         arity = 1 if last in library.UNARY else 2 if last in library.BINARY else None
         if head == "numpy" and arity is not None and len(node.args) > arity:
             self.changed(node.args[arity], Grade.DEFINITE, node, "the result is written into it")

@@ -9,11 +9,12 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from kalecompiler import diagnostics as rules
 from kalecompiler import dynamic
-from kalecompiler.diagnostics import Diagnostic, Rule
+from kalecompiler.diagnostics import Diagnostic
 from kalecompiler.hiddentable import FILE_READS, FILE_WRITES, READ_METHODS, STATE_CALLS, WRITE_METHODS
 from kalecompiler.model import Location, Notebook, Step
 from kalecompiler.names import bound_names, declared, imported_names, local_names
@@ -122,7 +123,7 @@ def _writes(step: int, part: Part, paths: dict[str, str]) -> Iterator[Trace]:
             path = _path(node.func, paths)
             if path is not None and _known_state(path):
                 yield _state_trace(step, part, node, path)
-            key = _file(node, path, FILE_WRITES, WRITE_METHODS, paths, writing=True)
+            key = _file(node, path, FILE_WRITES, WRITE_METHODS, writing=True)
             if key is not None:
                 yield Trace(step, part, node, "file", key, _shown(key))
 
@@ -167,7 +168,7 @@ def _reads(step: int, part: Part, paths: dict[str, str]) -> Iterator[Trace]:
             if path.partition(".")[0] in ("os", "pathlib", "glob", "shutil") or path == "open":
                 yield Trace(step, part, node, "folder", "folder", "")
         if isinstance(node, ast.Call):
-            key = _file(node, _path(node.func, paths), FILE_READS, READ_METHODS, paths, writing=False)
+            key = _file(node, _path(node.func, paths), FILE_READS, READ_METHODS, writing=False)
             if key is not None:
                 yield Trace(step, part, node, "file", key, _shown(key))
                 yield Trace(step, part, node, "folder", "folder", "")
@@ -178,7 +179,6 @@ def _file(
     path: str | None,
     functions: dict[str, int],
     methods: frozenset[str],
-    paths: dict[str, str],
     *,
     writing: bool,
 ) -> str | None:
@@ -238,6 +238,7 @@ def module_state(book: Notebook, steps: Sequence[Step]) -> list[Diagnostic]:
     ]
 
 
+@cache
 def _keeps_state(text: str) -> bool:
     """Whether the functions of a module rebind its globals, or change its lists and dicts in place."""
     try:
@@ -263,15 +264,14 @@ def _unknowable(reading: Reading, part: Part, paths: dict[str, str]) -> Iterator
         elif isinstance(node, ast.Constant) and node.value == "__main__" and "sys" in paths:
             shown = 'sys.modules["__main__"]'
         if shown is not None:
-            rule: Rule = rules.DYNAMIC_NAMES
             where = reading.book.at(
                 part.annotation.cell, getattr(node, "lineno", 1), getattr(node, "col_offset", 0) + 1
             )
             message = f"`{shown}` reads or binds names that cannot be known: steps hand on only what their text names"
-            yield Diagnostic(rule, message, where, "name the variables in the code")
+            yield Diagnostic(rules.DYNAMIC_NAMES, message, where, "name the variables in the code")
 
 
-def _unknown_call(node: ast.Call, literal: Sequence[int] | set[int]) -> str | None:
+def _unknown_call(node: ast.Call, literal: set[int]) -> str | None:
     name = node.func.id if isinstance(node.func, ast.Name) else ""
     if name in ("exec", "eval") and dynamic.embedded(node, name) is None:
         return f"{name}(...)"
