@@ -6,31 +6,37 @@ from collections.abc import Iterator, Sequence
 
 from kalecompiler import library
 from kalecompiler.facts import Binding, Bond, Status
-from kalecompiler.versions import Place, Problem
+from kalecompiler.versions import Place, Problem, Versions
 
 
-def lost_bonds(places: Sequence[Place]) -> Iterator[Problem]:
+def lost_bonds(versions: Versions) -> Iterator[Problem]:
     """A problem for each pair of names bonded in a step of which a later step changes one and somebody reads the other.
 
-    `places` stand in order, with their providers known.
+    The places of `versions` stand in order, with their providers known.
     """
+    places = versions.places
     for position, place in enumerate(places):
         for name, binding in place.summary.binds.items():
-            for other in _bonded(place, name, binding):
+            for other in _bonded(versions, place, name, binding):
                 changer = _changer(places[position + 1 :], name, other)
                 if changer is not None:
                     yield Problem("bond", name, place.unit.name, binding.site, (other, changer.unit.name))
                     break
 
 
-def _bonded(place: Place, name: str, binding: Binding) -> Iterator[str]:
+def _bonded(versions: Versions, place: Place, name: str, binding: Binding) -> Iterator[str]:
     """The other names of variables whose objects a binding shares at the end of its step."""
     if binding.known.type in (library.SCALAR, library.TUPLE, library.FIGURE) or binding.known.definition is not None:
         return
     for other, bond in binding.known.roots.items():
-        if bond is Bond.PERHAPS or other == name or other.startswith("<"):
+        if other == name or other.startswith("<"):
             continue
+        if bond is Bond.PERHAPS and not any(other in p.summary.deep or name in p.summary.deep for p in versions.places):
+            continue  # a shallow copy, if anything
         there = place.summary.binds.get(other)
+        known = versions.holder(place, other)
+        if there is None and known is not None and known.definition is not None:
+            continue
         if there is None or (_is_object(there) and there.status is not Status.DELETED):
             yield other
 

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable
 from dataclasses import replace
 
-from kalecompiler import names, shapes
+from kalecompiler import classbody, names, shapes
 from kalecompiler.effects import Effects
 from kalecompiler.facts import Binding, Definition, Known, Status
 from kalecompiler.namespace import Lookup, Namespace, State, Whole, joined
@@ -52,13 +52,14 @@ class Branches(Namespace):
         self.join(states)
         if self.scopes or not shapes.is_definitional(node):
             return
-        eager = tuple(sorted(shapes.eager_reads(node)))
-        outside = self.not_bound(eager)
+        eager = tuple(sorted(classbody.eager_reads(node)))
+        outside, seen = self.not_bound(eager), self.definitions_among(eager)
         for name in names.bound_names([node]):
             here = self.state.get(name)
             if here is not None:
                 lazy = frozenset().union(*(names.free_names(n) for n in ast.walk(node) if shapes.is_definable(n)))
-                block = Definition(name, "block", node, self.site(node), lazy - {name}, eager, None, outside)
+                block = Definition(name, "block", node, self.site(node), lazy - {name}, eager, None, outside, seen=seen)
+                self.run.made[id(node)] = block
                 self.state[name] = replace(here, known=replace(here.known, definition=block))
 
     def _For(self, node: ast.For | ast.AsyncFor) -> None:
@@ -144,7 +145,8 @@ class Branches(Namespace):
         if handler.type is not None:
             self.effects.visit(handler.type)
         if handler.name:
-            self.bind(handler.name, Binding(Status.BOUND, self.site(handler), Known()))
+            raised = frozenset(d for d in self.run.needs.values() if isinstance(d.node, ast.ClassDef))
+            self.bind(handler.name, Binding(Status.BOUND, self.site(handler), Known(taint=raised)))
         self.statements(handler.body)
         if handler.name and self.alive:
             self.bind(handler.name, Binding(Status.DELETED, self.site(handler), Known()))

@@ -7,12 +7,14 @@ decorators, defaults and bases are read where the statement stands, in the versi
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 
 from kalecompiler import names
 from kalecompiler.calls import method
-from kalecompiler.facts import Definition, Read, Status
-from kalecompiler.internal import defaults_can_travel, defaults_variable
-from kalecompiler.versions import Versions, before
+from kalecompiler.facts import Definition, Read, Site, Summary
+from kalecompiler.internal import defaults_can_travel, defaults_variable, value_seen
+from kalecompiler.shapes import first_line, only_keeps
+from kalecompiler.versions import Place, Versions, before
 
 
 class Carrier:
@@ -23,58 +25,80 @@ class Carrier:
 
     def carry(self, position: int, definition: Definition) -> None:
         """Give a step a definition's source, and what that reads where it stands."""
+        if definition.kind == "value":
+            return
         place = self.versions.places[position]
         home = self.versions.homes.get(id(definition.statement))
         if home == position:
+            place.own.add(id(definition.statement))
             return
         if home is None:
             place.wanted.add(definition.name)
+            place.shared.add(id(definition.statement))
             return
-        if self._clashes(position, definition):
-            return
-        if definition.repeats:
-            read = Read(definition.name, definition.site, True, definition.repeats)
-            self.versions.problem("repeats", home, read, (place.unit.name,))
-        key = f"{home:06d} {definition.site.piece:04d} {definition.site.line:06d} {definition.name}"
+        key = carried_key(home, definition)
         if key in place.carried:
             return
         place.carried[key] = (definition, home)
-        for name in definition.eager:
+        if self._has_other_defaults(home, definition):
+            self._hand_on_defaults(position, home, definition)
+            node = definition.node
+            eager = names.loaded(names.annotation_parts(node)) if isinstance(node, names.FUNCTIONS) else frozenset()
+        else:
+            eager = frozenset(definition.eager)
+            if definition.repeats:
+                read = Read(definition.name, definition.site, True, definition.repeats)
+                self.versions.problem("repeats", home, read, (place.unit.name,))
+        for name in sorted(eager):
             self._carry_eager(position, home, definition, name)
 
-    def _clashes(self, position: int, definition: Definition) -> bool:
-        """Whether a step needs two functions or classes of one name: pickle could not tell them apart."""
-        place = self.versions.places[position]
-        text = ast.dump(definition.statement)
-        for other, _ in place.carried.values():
-            if other.name == definition.name and other.kind != "import" and ast.dump(other.statement) != text:
-                read = Read(definition.name, definition.site, True)
-                origin = self.versions.homes[id(definition.statement)]
-                self.versions.problem("ambiguous", origin, read, (place.unit.name,))
-                return True
-        return False
+    def _has_other_defaults(self, home: int, definition: Definition) -> bool:
+        """Whether running a function's statement again would give it other defaults, and these can travel."""
+        if not defaults_can_travel(definition):
+            return False
+        summary = self.versions.places[home].summary
+        variables = [n for n in definition.eager if n not in definition.seen]
+        other = any(_moved(summary, definition, n) or n in summary.stirred for n in variables)
+        return other or bool(definition.repeats)
 
     def _carry_eager(self, position: int, home: int, definition: Definition, name: str) -> None:
         """A name that a carried statement reads as it runs: in the version that its home step had then."""
-        place, source = self.versions.places[position], self.versions.places[home]
-        binding = source.summary.binds.get(name)
-        own = binding is not None and name not in definition.outside
-        if binding is not None and own and before(binding.site, definition.site):
-            self._take(position, home, home, name)
+        if name in definition.seen:
+            self._carry_seen(position, home, definition, definition.seen[name])
             return
-        if binding is not None and own and name != definition.name:
-            if defaults_can_travel(definition) and binding.status is Status.BOUND and not binding.known.definition:
-                self._hand_on_defaults(position, home, definition)
-                source.outputs.add(name)
-                place.early[name, home] = None
-                return
+        place, source = self.versions.places[position], self.versions.places[home]
+        summary = source.summary
+        if name == definition.name and not self._is_above(source, name):
+            return  # it names itself, where nothing is evaluated
+        moved = _moved(summary, definition, name)
+        same = not moved and only_keeps(definition.node, name)
+        if name in definition.holds and not same and _after(summary.stirred, definition, name):
             read = Read(name, definition.site, True, definition.name)
             self.versions.problem("moved", home, read, (place.unit.name,))
+        elif moved or (not same and _after(summary.stirred, definition, name)):
+            copied = _after(summary.stirred, definition, name)
+            self._hand_on_value(position, home, definition, name, copied=copied)
+        elif name in summary.changes:
+            self._take(position, home, home, name)
+        else:
+            self._carry_read(position, home, definition, name, own=name not in definition.outside)
+
+    def _is_above(self, place: Place, name: str) -> bool:
+        """Whether a step finds a variable under a name, or has bound one."""
+        if name in place.providers or name in self.versions.shared(place).binds or name in self.versions.parameters:
+            return True
+        return name in place.summary.reads and place.summary.reads[name].hard
+
+    def _carry_read(self, position: int, home: int, definition: Definition, name: str, *, own: bool) -> None:
+        """A name as its home step has it, its own where it has bound it by then."""
+        place, source = self.versions.places[position], self.versions.places[home]
         provider = source.providers.get(name)
-        if provider is not None:
+        if own and name in source.summary.binds and not _moved(source.summary, definition, name):
+            self._take(position, home, home, name)
+        elif provider is not None:
             self._take(position, home, provider, name)
-        elif name in self.versions.preamble.binds:
-            self._carry_shared(position, home, name)
+        elif name in self.versions.shared(source).binds:
+            self._carry_shared(position, home, definition, name)
         elif name in self.versions.parameters:
             place.parameters.add(name)
 
@@ -82,34 +106,64 @@ class Carrier:
         """Take a provider's version of a name before the carried statements run: its source, or its value, early."""
         binding = self.versions.places[provider].summary.binds.get(name)
         if binding is not None and binding.known.definition is not None:
-            self.carry(position, binding.known.definition)
-            self._carry_lazy(position, home, binding.known.definition)
+            self._carry_seen(position, home, binding.known.definition, binding.known.definition)
         else:
             self.versions.places[provider].outputs.add(name)
             self.versions.places[position].early[name, provider] = None
 
+    def _hand_on_value(self, position: int, home: int, definition: Definition, name: str, *, copied: bool) -> None:
+        """The variable has another value at the end of its home step: hand on the one it has at the definition."""
+        place, source = self.versions.places[position], self.versions.places[home]
+        variable = value_seen(name, self.versions.title(definition))
+        value = f'__import__("copy").deepcopy({name})' if copied else name
+        source.kept.add((definition.site.piece, first_line(definition.statement), f"{variable} = {value}"))
+        source.outputs.add(variable)
+        place.early[variable, home] = None
+        place.bound_first.setdefault(carried_key(home, definition), {})[name] = variable
+
     def _hand_on_defaults(self, position: int, home: int, definition: Definition) -> None:
         """Running a function's statement again would give it other defaults: hand on those that it was made with."""
         variable = defaults_variable(definition.name)
-        self.versions.places[home].outputs.add(variable)
-        self.versions.places[position].providers[variable] = home
-
-    def _carry_shared(self, position: int, home: int, name: str) -> None:
-        """A name of the shared cells that a carried statement uses, with what its body reads if it is called."""
         place = self.versions.places[position]
-        place.wanted.add(name)
-        known = self.versions.preamble.known(name)
-        if (name, home) in place.followed:
-            return
-        place.followed.add((name, home))
-        if known is not None and known.definition is not None:
-            self._carry_lazy(position, home, known.definition)
+        self.versions.places[home].outputs.add(variable)
+        place.providers[variable] = home
+        place.bare.add(id(definition.statement))
 
-    def _carry_lazy(self, position: int, home: int, definition: Definition) -> None:
-        """A decorator is called as its statement runs again, and then needs what its body reads."""
-        for name in sorted(_read_when_used(definition)):
-            if name != definition.name:
-                self._carry_eager(position, home, definition, name)
+    def _carry_seen(self, position: int, home: int, definition: Definition, seen: Definition) -> None:
+        """A definition that a carried statement uses: it is called as that runs, and then needs what its body reads."""
+        place = self.versions.places[position]
+        self.carry(position, seen)
+        if (id(seen), id(definition)) in place.followed:
+            return
+        place.followed.add((id(seen), id(definition)))
+        for name in sorted(_read_when_used(seen)):
+            if name != seen.name:  # what it changes there is thrown away: the step's inputs are loaded afterwards
+                self._carry_read(position, home, definition, name, own=True)
+
+    def _carry_shared(self, position: int, home: int, definition: Definition, name: str) -> None:
+        """A name of the shared cells that a carried statement uses, with what its body reads if it is called."""
+        self.versions.places[position].wanted.add(name)
+        known = self.versions.shared(self.versions.places[home]).known(name)
+        if known is not None and known.definition is not None:
+            self._carry_seen(position, home, definition, known.definition)
+
+
+def carried_key(home: int, definition: Definition) -> str:
+    """Sorts what a step carries: by home step, then as it stands there."""
+    return f"{home:06d} {definition.site.piece:04d} {definition.site.line:06d} {definition.name}"
+
+
+def _moved(summary: Summary, definition: Definition, name: str) -> bool:
+    """Whether a step binds a variable again after a definition has read it."""
+    binding = summary.binds.get(name)
+    if binding is None:
+        return False
+    return binding.known.definition is definition or not before(binding.site, definition.site)
+
+
+def _after(sites: Mapping[str, Site], definition: Definition, name: str) -> bool:
+    """Whether the last change of a variable stands below a definition that has read it."""
+    return name in sites and not before(sites[name], definition.site)
 
 
 def _read_when_used(definition: Definition) -> frozenset[str]:

@@ -16,11 +16,12 @@ from kalecompiler import keptstate
 from kalecompiler.aliases import lost_bonds
 from kalecompiler.carrying import Carrier
 from kalecompiler.draws import VARIABLES
+from kalecompiler.editions import Editions
 from kalecompiler.facts import Definition, Grade, Read, Status, Summary
 from kalecompiler.flow import Flow
 from kalecompiler.internal import is_internal
 from kalecompiler.namespace import Lookup, Whole
-from kalecompiler.preamble import Preamble
+from kalecompiler.preamble import Item, Preamble
 from kalecompiler.versions import Place, Problem, Unit, Versions, bits, bound
 
 
@@ -35,15 +36,32 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """A definition whose source a step gets from another step."""
+    """A definition whose source a step gets from another step, without its defaults if `bare`.
+
+    `first` and `then` are lines of ours that run before and after it.
+    """
 
     definition: Definition
     home: str
+    bare: bool = False
+    first: tuple[str, ...] = ()
+    then: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """A statement of the imports and functions cells that a step gets; `then` are lines of ours that run after it."""
+
+    item: Item
+    then: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """A step with its place in the graph: all that the plan needs to know of its data."""
+    """A step with its place in the graph: all that the plan needs to know of its data.
+
+    `kept` are lines of ours that run within its cells: (piece, line before which it runs, text).
+    """
 
     name: str
     after: tuple[str, ...]
@@ -52,7 +70,8 @@ class Connected:
     absent: frozenset[str]
     parameters: frozenset[str]
     carried: tuple[Carried, ...]
-    preamble: tuple[int, ...]
+    shared: tuple[Shared, ...]
+    kept: tuple[tuple[int, int, str], ...]
     guards: tuple[str, ...]
     apart: tuple[str, ...]
     summary: Summary
@@ -120,9 +139,15 @@ class _Connector:
         self._satisfy_demands()
         self._warn_of_stale_reads()
         keptstate.check(self.versions)
-        self.versions.problems += lost_bonds(self.places)
-        ordered = sorted(self.places, key=lambda p: p.number)
-        return Dataflow(tuple(self._connected(p) for p in ordered), tuple(self.versions.problems))
+        self.versions.problems += lost_bonds(self.versions)
+        editions = Editions(self.versions)
+        for position, definition in editions.lost_defaults():
+            home = self.versions.homes[id(definition.statement)]
+            read = Read(definition.name, definition.site, True)
+            self.versions.problem("ambiguous", home, read, (self.places[position].unit.name,))
+        ordered = sorted(range(len(self.places)), key=lambda position: self.places[position].number)
+        steps = tuple(self._connected(position, editions) for position in ordered)
+        return Dataflow(steps, tuple(self.versions.problems))
 
     # -- first: what each step does, in order ------------------------------------------------------------------------
 
@@ -134,7 +159,7 @@ class _Connector:
         for earlier in declared:
             place.above |= self.places[earlier].above | (1 << earlier)
         visible = place.above if unit.previous is not None else (1 << position) - 1
-        lookup = cache(lambda name: self.versions.known(name, visible))
+        lookup = cache(lambda name: self.versions.known(name, place, visible))
         place.summary = run_pieces(unit, lookup, self.notebook)
         if unit.previous is None:
             for read in place.summary.reads.values():
@@ -157,7 +182,7 @@ class _Connector:
         if provider is not None:
             place.providers[read.name] = provider
             self.versions.warn_of_siblings(position, read, provider)
-        elif read.name in self.preamble.binds:
+        elif read.name in self.versions.shared(place).binds:
             place.wanted.add(read.name)
             self.versions.warn_of_siblings(position, read, -1)
         elif read.name in self.parameters:
@@ -243,13 +268,15 @@ class _Connector:
         later = (p for p in self.places if p.number > place.number)
         return tuple(names_) if any(n in p.summary.changes for p in later for n in names_) else ()
 
-    def _connected(self, place: Place) -> Connected:
+    def _connected(self, position: int, editions: Editions) -> Connected:
+        place = self.places[position]
         unit, summary = place.unit, place.summary
         links = {(name, p): False for name, p in place.providers.items() if self.versions.is_variable(p, name)}
         links |= dict.fromkeys(place.early, True)
         producers = {self.places[p].unit.name for _, p in links}
         absent = {n for n in place.outputs if n in summary.binds and summary.binds[n].status is Status.MAYBE}
-        chosen, needed = self.preamble.select(place.wanted)
+        shared = self.versions.shared(place)
+        chosen, needed = shared.select(place.wanted)
         preamble_parameters = {n for n in needed if n in self.parameters}
         return Connected(
             name=unit.name,
@@ -258,12 +285,24 @@ class _Connector:
             outputs=tuple(sorted(place.outputs)),
             absent=frozenset(absent),
             parameters=frozenset(place.parameters | preamble_parameters),
-            carried=tuple(Carried(d, self.places[h].unit.name) for _, (d, h) in sorted(place.carried.items())),
-            preamble=chosen,
+            carried=self._carried(position, editions),
+            shared=tuple(_shared(shared.items[i], editions) for i in chosen),
+            kept=tuple(sorted({*place.kept, *editions.kept(position)})),
             guards=tuple(sorted(place.guards - place.outputs)),
             apart=self._apart(place),
             summary=summary,
         )
+
+    def _carried(self, position: int, editions: Editions) -> tuple[Carried, ...]:
+        place, around = self.places[position], editions.around_carried(position)
+        return tuple(
+            Carried(d, self.places[h].unit.name, id(d.statement) in place.bare, around[key].first, around[key].then)
+            for key, (d, h) in sorted(place.carried.items())
+        )
+
+
+def _shared(item: Item, editions: Editions) -> Shared:
+    return Shared(item, tuple(text for definition in item.summary.made for text in editions.after(definition)))
 
 
 def run_pieces(unit: Unit, lookup: Lookup, notebook: Whole) -> Summary:

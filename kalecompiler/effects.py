@@ -9,12 +9,12 @@ from dataclasses import replace
 from kalecompiler import draws, dynamic, library, names
 from kalecompiler.calls import arguments, bind_arguments, default_of, method
 from kalecompiler.facts import Binding, Bond, Definition, Grade, Known, Status
+from kalecompiler.indirect import Indirect
 from kalecompiler.namespace import Scope
-from kalecompiler.protocols import Protocols
 from kalecompiler.shapes import base
 
 
-class Effects(Protocols):
+class Effects(Indirect):
     """Visits expressions in the order of evaluation, and tells the interpreter of them."""
 
     # -- reading -----------------------------------------------------------------------------------------------------
@@ -98,6 +98,8 @@ class Effects(Protocols):
         if isinstance(target, ast.Subscript):
             self.visit(target.slice)
         taint = self.taint(value) if value is not None else frozenset()
+        if isinstance(target.value, ast.Attribute | ast.Subscript):
+            self.flow.run.deep.update(self.roots(base(target.value)))
         self.changed(base(target.value), Grade.DEFINITE, node, "it is assigned into", taint)
 
     def changed(
@@ -171,6 +173,7 @@ class Effects(Protocols):
 
     def _call(self, node: ast.Call) -> None:
         path = self.path(node.func)
+        self.reached(node, path)
         self._dynamic(node, path)
         self._random(node, path)
         if path is not None and path in library.CHANGES:
@@ -243,10 +246,9 @@ class Effects(Protocols):
             if init is not None:
                 self.follow(init, bind_arguments(init, call, bound=True), sure=True)
             return
-        if isinstance(function, ast.Name):
-            self.special(function, ["__call__"])
-            if self.flow.known(function.id) is not None:
-                self._perhaps_changed(function, call)  # a closure, a module of torch: it may keep state
+        self.special(function, ["__call__"])
+        if self.holds_state(function):
+            self._perhaps_changed(function, call)  # a closure, a module of torch: it may keep state
         for argument in arguments(call):
             self._callback(argument, arguments(call))
             self._perhaps_changed(argument, call)
@@ -268,6 +270,8 @@ class Effects(Protocols):
                 self._perhaps_changed(argument, node)
         if name == "shuffle" and kind == library.RANDOM and node.args:
             self.changed(node.args[0], Grade.DEFINITE, node, "`.shuffle()` changes it")
+        if isinstance(func.value, ast.Subscript):
+            self.flow.run.deep.update(self.roots(base(func.value)))
         taint = frozenset().union(*(self.taint(a) for a in arguments(node)), frozenset())
         reason = f"`.{name}()` changes it"
         inplace = any(k.arg == "inplace" and not _is_false(k.value) for k in node.keywords)
@@ -295,6 +299,7 @@ class Effects(Protocols):
         """Follow a call into the body of a function of the notebook: what it does to globals and to its arguments."""
         if id(function) in self.flow.active:
             return
+        self.wrapped(function)
         effects = self.flow.body_summary(function)
         held = frozenset[Definition]().union(*(self.taint(a) for group in given.values() for a in group))
         for name, change in effects.changes.items():

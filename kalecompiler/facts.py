@@ -51,9 +51,11 @@ class Site:
 class Definition:
     """A statement that a later step gets as source: a function, class, import, named lambda, or a choice of them.
 
-    `lazy` are the module-level names its bodies read when they run, `eager` those it reads where it stands, and
-    `outside` those of them that its step had not bound by then. `repeats` is a call in a default that changes
-    something each time the statement runs.
+    `lazy` are the module-level names its bodies read when they run, `eager` those it reads where it stands. Of these,
+    `outside` are not bound by its step at that point, `seen` are definitions there, and `holds` are the variables of
+    whose objects it keeps a part. `idle` are the numbers of decorators that have done their work: it is registered.
+    A function that has no statement of its own, and goes by value, is of the kind "value". `repeats` is a call in a
+    default that changes something each time the statement runs.
     """
 
     name: str
@@ -65,6 +67,9 @@ class Definition:
     node: ast.AST | None = None
     outside: frozenset[str] = frozenset()
     repeats: str = ""
+    seen: Mapping[str, Definition] = field(default_factory=dict)
+    holds: frozenset[str] = frozenset()
+    idle: frozenset[int] = frozenset()
 
     @property
     def key(self) -> tuple[str, str]:
@@ -144,7 +149,12 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """All that a step does to names; `touched` is where it last changed an object for certain, its own ones too."""
+    """All that a step does to names.
+
+    `touched` is where it last changed an object for certain, its own ones too, and `stirred` where it did so perhaps;
+    `made` are the definitions that it runs, those too that it replaces further down. Of the changed objects, those of
+    `deep` are changed in an inner part, which a shallow copy shares.
+    """
 
     reads: Mapping[str, Read]
     binds: Mapping[str, Binding]
@@ -152,3 +162,6 @@ class Summary:
     needs: Mapping[tuple[str, str], Definition]
     tainted: Mapping[str, frozenset[Definition]] = field(default_factory=dict)
     touched: Mapping[str, Site] = field(default_factory=dict)
+    stirred: Mapping[str, Site] = field(default_factory=dict)
+    made: tuple[Definition, ...] = ()
+    deep: frozenset[str] = frozenset()

@@ -9,9 +9,9 @@ name may be bound for certain or perhaps; a read is recorded where the name is n
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from kalecompiler import library, names, shapes
+from kalecompiler import classbody, library, names
 from kalecompiler.branches import Branches
 from kalecompiler.facts import Binding, Bond, Definition, Grade, Known, Status, Summary
 from kalecompiler.namespace import Scope
@@ -60,17 +60,22 @@ class Flow(Branches):
         if isinstance(node.value, ast.Lambda):
             self.define(target.id, node, node.value, "lambda")
             return True
-        made = isinstance(node.value, ast.Call) and self.effects.path(node.value.func) in library.DEFINING
+        made = isinstance(node.value, ast.Call) and self._makes_class(node.value)
         if made:
             eager = self._eager([node.value])
-            site = self.site(node)
-            definition = Definition(target.id, "block", node, site, eager=eager, outside=self.not_bound(eager))
-            self.bind(target.id, Binding(Status.BOUND, site, Known(definition=definition)))
+            outside, seen = self.not_bound(eager), self.definitions_among(eager)
+            self.bind_definition(
+                Definition(target.id, "block", node, self.site(node), eager=eager, outside=outside, seen=seen)
+            )
         return made
 
+    def _makes_class(self, node: ast.Call) -> bool:
+        path = self.effects.path(node.func)
+        return path in library.DEFINING or (path == "type" and len(node.args) == 3)
+
     def _AnnAssign(self, node: ast.AnnAssign) -> None:
-        if not self.scopes:
-            self.effects.visit(node.annotation)
+        if not self.scopes or self.scopes[-1].transparent:
+            self._annotations([node.annotation])
         if node.value is not None:
             self.effects.visit(node.value)
             self.assign(node.target, node.value)
@@ -97,7 +102,9 @@ class Flow(Branches):
     def assign(self, target: ast.expr, value: ast.expr | None, *, element: bool = False) -> None:
         """Bind a target to a value, or to an element of it (`element`: loops, unpacking)."""
         if isinstance(target, ast.Name):
-            self.bind(target.id, Binding(Status.BOUND, self.site(target), self.effects.value(value, element=element)))
+            known = self.effects.value(value, element=element)
+            self._stays_a_part(target, known)
+            self.bind(target.id, Binding(Status.BOUND, self.site(target), known))
         elif isinstance(target, ast.Starred):
             self.assign(target.value, value, element=True)
         elif isinstance(target, ast.Tuple | ast.List):
@@ -109,6 +116,17 @@ class Flow(Branches):
                     self.assign(part, source)
         else:
             self.effects.store(target, target, value)
+
+    def _stays_a_part(self, target: ast.Name, known: Known) -> None:
+        """A part of a variable from above is bound: who takes both takes them from here, so that they stay one object.
+
+        It matters for instances of the notebook's classes, which may be compared by identity.
+        """
+        for root, bond in known.roots.items() if not self.scopes and known.type is None else ():
+            kept = bond > Bond.PERHAPS or isinstance(known.node, ast.ClassDef)
+            above = self.lookup(root) if kept and root not in self.state else None
+            if above is not None and any(isinstance(d.node, ast.ClassDef) for d in above.taint):
+                self.change(root, Grade.POSSIBLE, target, f"`{target.id}` is a part of it")
 
     def _pairs(self, targets: Sequence[ast.expr], value: ast.expr | None) -> Iterator[tuple[ast.expr, ast.expr | None]]:
         """Targets beside the elements of a literal tuple of the same length; else beside None."""
@@ -137,6 +155,8 @@ class Flow(Branches):
                 path = f"{'.' * node.level}{node.module or ''}.{alias.name}"
             definition = None if self.scopes else Definition(name, "import", node, self.site(node))
             self.bind(name, Binding(Status.BOUND, self.site(node), Known(definition=definition, path=path)))
+            if definition is not None:
+                self.run.made.setdefault(id(node), definition)
 
     _ImportFrom = _Import
 
@@ -160,19 +180,33 @@ class Flow(Branches):
 
     def define(self, name: str, statement: ast.stmt, function: names.Function, kind: str) -> None:
         """Bind a function (or named lambda): what stands around it runs now, its body when it is called."""
-        eager = self._eager(names.outer_parts(function))
-        for decorator in getattr(function, "decorator_list", []):
-            self.effects.called(decorator.func if isinstance(decorator, ast.Call) else decorator, node=decorator)
+        notes = names.annotation_parts(function)
+        eager = self._eager([p for p in names.outer_parts(function) if not any(p is n for n in notes)])
+        eager = tuple(sorted({*eager, *self._annotations(notes)}))
+        idle = self.effects.idle(function)
+        eager = _without_idle(eager, function, idle, frozenset())
         if self.scopes:
             self._nested_reads(function)
             self.bind(name, Binding(Status.BOUND, self.site(statement), Known(node=function)))
             return
-        lazy, site = names.free_names(function), self.site(statement)
-        repeats = self._repeats([*function.args.defaults, *(d for d in function.args.kw_defaults if d is not None)])
-        definition = Definition(name, kind, statement, site, lazy, eager, function, self.not_bound(eager), repeats)
-        self._hold(function, definition)
+        definition = Definition(
+            name,
+            kind,
+            statement,
+            self.site(statement),
+            names.free_names(function),
+            eager,
+            function,
+            self.not_bound(eager),
+            self._repeats([*function.args.defaults, *(d for d in function.args.kw_defaults if d is not None)]),
+            self.definitions_among(eager),
+            _kept(self.effects.roots(part) for part in names.outer_parts(function)),
+            idle,
+        )
         self.bodies.clear()  # who calls this name calls another function from here on
-        self.bind(name, Binding(Status.BOUND, self.site(statement), Known(definition=definition)))
+        self.bind_definition(definition)
+        for decorator in getattr(function, "decorator_list", ()):
+            self.effects.decorated(definition, decorator)
 
     def _repeats(self, defaults: Sequence[ast.expr]) -> str:
         """A call in these expressions of a function that changes or binds names of the module, as text."""
@@ -184,15 +218,12 @@ class Flow(Branches):
                     return ast.unparse(node)
         return ""
 
-    def _hold(self, function: names.Function | ast.ClassDef, definition: Definition) -> None:
-        """A decorator may put what it decorates into the variables that its body mentions: a registry."""
-        for decorator in getattr(function, "decorator_list", []):
-            called = decorator.func if isinstance(decorator, ast.Call) else decorator
-            body = self.effects.function_of(called)
-            for name in sorted(names.free_names(body)) if body is not None else ():
-                known = self.known(name)
-                if known is not None and known.definition is None and known.path is None:
-                    self.effects.hold(name, frozenset({definition}))
+    def _annotations(self, parts: Sequence[ast.expr]) -> tuple[str, ...]:
+        """Evaluate annotations: their names, which need not be there where they are not evaluated."""
+        self.forgiving += self.notebook.postponed
+        found = self._eager(parts)
+        self.forgiving -= self.notebook.postponed
+        return found
 
     def _nested_reads(self, function: names.Function | ast.ClassDef) -> None:
         if self.scopes[-1].transparent:  # a method: its class carries its reads
@@ -203,31 +234,43 @@ class Flow(Branches):
     def _eager(self, parts: Sequence[ast.expr]) -> tuple[str, ...]:
         for part in parts:
             self.effects.visit(part)
-        found = {n.id for p in parts for n in ast.walk(p) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+        found = set(names.loaded(parts))
         found |= {name for p in parts for n in ast.walk(p) if isinstance(n, ast.Lambda) for name in names.free_names(n)}
         return tuple(sorted(found))
 
     def _ClassDef(self, node: ast.ClassDef) -> None:
         eager = set(self._eager(names.outer_parts(node)))
-        for decorator in node.decorator_list:
-            self.effects.called(decorator.func if isinstance(decorator, ast.Call) else decorator, node=decorator)
         inner = names.bound_names(node.body) - names.declared(node.body, ast.Global)
-        seen = shapes.eager_reads(node)
+        seen = classbody.eager_reads(node)
         for name in sorted(seen & inner):  # read before the class body binds it: the one outside
-            self.load(name, node)
+            self.load(name, node, hard=False)
         self.scopes.append(Scope({n: Binding(Status.BOUND, self.site(node), Known()) for n in inner}, True))
         self.statements(node.body)
-        self.scopes.pop()
+        attributes = self.scopes.pop().bindings.values()
         eager |= seen
         if self.scopes:
             self._nested_reads(node)
             self.bind(node.name, Binding(Status.BOUND, self.site(node), Known(node=node)))
             return
-        lazy, outer = names.free_names(node) - {node.name}, tuple(sorted(eager))
-        outside = self.not_bound(outer)
-        definition = Definition(node.name, "class", node, self.site(node), lazy, outer, node, outside)
-        self._hold(node, definition)
-        self.bind(node.name, Binding(Status.BOUND, self.site(node), Known(definition=definition)))
+        idle = self.effects.idle(node)
+        outer = _without_idle(tuple(sorted(eager)), node, idle, seen)
+        parts = [self.effects.roots(part) for part in names.outer_parts(node)]
+        definition = Definition(
+            node.name,
+            "class",
+            node,
+            self.site(node),
+            names.free_names(node) - {node.name},
+            outer,
+            node,
+            self.not_bound(outer),
+            seen=self.definitions_among(outer),
+            holds=_kept([*parts, *(a.known.roots for a in attributes)]),
+            idle=idle,
+        )
+        self.bind_definition(definition)
+        for decorator in node.decorator_list:
+            self.effects.decorated(definition, decorator)
 
     # -- calls -------------------------------------------------------------------------------------------------------
 
@@ -247,3 +290,19 @@ class Flow(Branches):
         flow.statements(names.body_of(function))
         self.bodies[id(function)] = summary = flow.summary()
         return summary
+
+
+def _kept(values: Iterable[Mapping[str, Bond]]) -> frozenset[str]:
+    """The variables of whose objects values surely are a part."""
+    return frozenset(name for roots in values for name, bond in roots.items() if bond > Bond.PERHAPS)
+
+
+def _without_idle(
+    eager: tuple[str, ...], node: names.Definable | ast.Lambda, idle: frozenset[int], inside: frozenset[str]
+) -> tuple[str, ...]:
+    """Those of the names that a definition reads where it stands which it needs without its idle decorators."""
+    if not idle:
+        return eager
+    decorators = [d for number, d in enumerate(getattr(node, "decorator_list", ())) if number in idle]
+    rest = [part for part in names.outer_parts(node) if not any(part is d for d in decorators)]
+    return tuple(name for name in eager if name not in names.loaded(decorators) - names.loaded(rest) - inside)

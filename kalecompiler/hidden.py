@@ -1,222 +1,189 @@
 """Hidden channels: what goes from step to step past all variables, and so is lost in a pipeline.
 
-Process-wide state of libraries, environment variables, files, the working directory, code in strings. What is written
-in one step and looked at in a later one is a warning, with the two places. Syntax only: nothing here runs.
+Process-wide state of libraries, environment variables, loggers, files, the working directory, code in strings. What one
+step writes, itself or through functions of the notebook, and a later one looks at is a warning, with the two places.
+Syntax only: nothing here runs.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
 from kalecompiler import diagnostics as rules
-from kalecompiler import dynamic
+from kalecompiler import dynamic, loggers
 from kalecompiler.diagnostics import Diagnostic
-from kalecompiler.hiddentable import FILE_READS, FILE_WRITES, READ_METHODS, STATE_CALLS, WRITE_METHODS
+from kalecompiler.dotted import paths_of
 from kalecompiler.model import Location, Notebook, Step
-from kalecompiler.names import bound_names, declared, imported_names, local_names
-from kalecompiler.shapes import last_name
+from kalecompiler.names import bound_names, declared, local_names
+from kalecompiler.processstate import ANY, Effect, View, changed_in, changes, looks, put_back, seen_in
+from kalecompiler.reach import Helpers, closure, every, executed, helpers
+from kalecompiler.searchpath import search_path
 from kalecompiler.stateful import changed_names
 
 if TYPE_CHECKING:
     from kalecompiler.assemble import Part, Reading
 
+_EVERYWHERE = "do it in a cell tagged `imports`, which runs at the start of every step"
 _HINTS = {
     "environment": "hand the value over in a variable, or set it with the tag `env:` or in a cell tagged `imports`",
     "folder": "set it in each step that needs it, or in a cell tagged `imports`",
-    "everything": "do it in a cell tagged `imports`, which runs at the start of every step",
-    "module": "do it in a cell tagged `imports`, which runs at the start of every step",
+    "path": "set it in each step that needs it, or in a cell tagged `imports`",
+    "file": "hand the data over in a variable",
+    "name": "log and look at it in one step, or hand it on in a variable that the step assigns",
 }
-
-_ANY = "*"
-_ONLY_WHERE_NAMED = frozenset("warnings logging sys matplotlib seaborn plotly IPython".split())
+_ADDING = ("addHandler", "addFilter", "append", "insert", "extend")
 
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """A place that writes or reads something hidden: `key` says what, `kind` how the reader is found."""
+    """A place in a step that changes its process or looks at it; `call` is the helper that does so, as it is called."""
 
-    step: int
+    step: str
     part: Part
     node: ast.AST
-    kind: str
-    key: str
-    shown: str
+    effect: Effect
+    place: tuple[int, int, int]
+    call: str = ""
+
+    @property
+    def text(self) -> str:
+        """What does it, to tell whether another step does the same; empty where doing it again adds to it."""
+        text = ast.dump(self.node)
+        return "" if any(f"attr='{name}'" in text for name in _ADDING) else text
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """What was done to one thing by the steps so far: the last place, and the texts of all."""
+
+    last: Trace
+    texts: set[str]
+
+
+@dataclass(frozen=True)
+class _Code:
+    """How to read the notebook's code: `changed` and `seen` tell what each function does, with what it calls, and
+    `running` has the nodes of each cell that run where they stand."""
+
+    view: View
+    helpers: Helpers
+    changed: Mapping[int, set[Effect]]
+    seen: Mapping[int, set[Effect]]
+    running: Mapping[int, list[ast.AST]]
+
+    def traces(self, step: str, parts: Sequence[Part], *, writing: bool) -> Iterator[Trace]:
+        """What a step changes or, without `writing`, looks at; in the order of its text."""
+        table, own = (self.changed, changes) if writing else (self.seen, looks)
+        for number, part in enumerate(parts):
+            nodes = self.running[id(part)]
+            found = own(nodes, self.view)
+            yield from (Trace(step, part, node, effect, _place(number, node)) for node, effect in found)
+            for mention in self.helpers.mentions(nodes):
+                does = {e for function in self.helpers.reached(mention) for e in table[id(function)]}
+                for effect in sorted(does, key=lambda e: (e.kind, e.key)):
+                    yield Trace(step, part, mention.node, effect, _place(number, mention.node), mention.shown)
 
 
 def find(reading: Reading) -> list[Diagnostic]:
     """The warnings of a notebook."""
-    paths = _import_paths(part.tree for part in reading.parts)
-    steps = list(reading.steps.items())
-    writes: dict[str, Trace] = {}
+    code = _code(reading)
+    writes: dict[tuple[str, str], _Written] = {}
     found: list[Diagnostic] = []
-    for number, (step, parts) in enumerate(steps):
-        reads = {(t.kind, t.key): t for part in parts for t in _reads(number, part, paths)} if number else {}
-        for write in writes.values():
-            hit = reads.get((write.kind, write.key)) or reads.get((write.kind, _ANY))
-            if hit is not None:
-                found.append(_diagnostic(reading, steps[write.step][0], step, write, hit))
-        writes |= {t.key: t for part in parts for t in _writes(number, part, paths)}
-        found += [d for part in parts for d in _unknowable(reading, part, paths)]
+    for number, (step, parts) in enumerate(reading.steps.items()):
+        own = list(code.traces(step, parts, writing=True))
+        looked = sorted(code.traces(step, parts, writing=False), key=lambda t: t.place)
+        own += _logged(code.view.loggers, looked)
+        seen: dict[tuple[str, str], Trace] = {}
+        for trace in looked if number else ():
+            seen.setdefault((trace.effect.kind, trace.effect.key), trace)
+        for written in writes.values():
+            hit = _hit(written.last.effect, seen)
+            if hit is not None and not _done_again(written, own, hit):
+                found.append(_diagnostic(reading, step, written.last, hit))
+        for trace in own:
+            key = trace.effect.kind, trace.effect.key
+            texts = writes[key].texts if key in writes else set()
+            writes[key] = _Written(trace, texts | {trace.text})
+        found += [d for part in parts for d in _unknowable(reading, part, code.view.paths)]
     return found
 
 
-def _diagnostic(reading: Reading, writer: str, reader: str, write: Trace, read: Trace) -> Diagnostic:
-    if write.kind == "file":
+def _code(reading: Reading) -> _Code:
+    nodes = list(every(part.tree for part in reading.parts))
+    paths = paths_of(nodes)
+    view = View(paths, loggers.find(nodes, paths), search_path(nodes, paths).complete)
+    own = helpers(nodes, paths)
+    changed = {id(f): frozenset(_outside(changed_in(f, view))) for f in own.all()}
+    seen = {id(f): frozenset(_outside(seen_in(f, view))) for f in own.all()}
+    running = {id(part): list(executed(part.tree.body)) for parts in reading.steps.values() for part in parts}
+    return _Code(view, own, closure(own, changed, put_back(own, view)), closure(own, seen, {}), running)
+
+
+def _outside(effects: Iterable[Effect]) -> Iterator[Effect]:
+    """What is of the process in a function's body too: no file of a variable, no plain statement."""
+    return (e for e in effects if e.kind != "everything" or e.key != ANY if e.kind != "file" or e.key[0] == '"')
+
+
+def _logged(found: loggers.Loggers, looked: Sequence[Trace]) -> list[Trace]:
+    """A step that logs changes the variables in which handlers of the notebook keep what is logged."""
+    logging = next((t for t in looked if t.effect.kind == "logging"), None)
+    if logging is None:
+        return []
+    return [
+        replace(logging, effect=Effect("name", name, f"`{name}` through `{keeper}`"), call="")
+        for name, keeper in found.kept.items()
+    ]
+
+
+def _hit(write: Effect, seen: Mapping[tuple[str, str], Trace]) -> Trace | None:
+    """The first place of a step that sees what an earlier one wrote."""
+    if write.kind == "everything":
+        return seen.get(("everything", ANY))
+    if write.kind == "logging":
+        hits = [t for (kind, key), t in seen.items() if kind == "logging" and loggers.related(write.key, key)]
+    elif write.kind == "environment":
+        wanted = (ANY, write.key)
+        hits = [t for (kind, key), t in seen.items() if kind == "environment" and (write.key == ANY or key in wanted)]
+    else:
+        hits = [t for t in [seen.get((write.kind, write.key))] if t is not None]
+    return min(hits, key=lambda t: t.place, default=None)
+
+
+def _done_again(written: _Written, own: Sequence[Trace], hit: Trace) -> bool:
+    """Whether a step does all of the same itself before it looks."""
+    return "" not in written.texts and written.texts <= {t.text for t in own if t.place <= hit.place}
+
+
+def _diagnostic(reading: Reading, reader: str, write: Trace, read: Trace) -> Diagnostic:
+    effect = write.effect
+    by = f" by calling `{write.call}`" if write.call else ""
+    if effect.kind == "file":
         message = (
-            f"step `{reader}` reads the file {write.shown}, which step `{writer}` writes: pods do not share a disk"
+            f"step `{reader}` reads the file {effect.shown}, which step `{write.step}` writes{by}: "
+            "pods do not share a disk"
         )
-        hint = "hand the data over in a variable"
-        return Diagnostic(rules.FILE_CHANNEL, message, _where(reading, read), hint)
+        return Diagnostic(rules.FILE_CHANNEL, message, _where(reading, read), _HINTS["file"])
+    verb = "configures" if effect.kind == "logging" else "logs to" if effect.kind == "name" else "changes"
     message = (
-        f"step `{writer}` changes {write.shown}, and step `{reader}` would not see it: a step is a process of its own"
+        f"step `{write.step}` {verb} {effect.shown}{by}, and step `{reader}` would not see it: "
+        "a step is a process of its own"
     )
-    return Diagnostic(rules.PROCESS_STATE, message, _where(reading, write), _HINTS[write.kind])
+    return Diagnostic(rules.PROCESS_STATE, message, _where(reading, write), _HINTS.get(effect.kind, _EVERYWHERE))
+
+
+def _place(number: int, node: ast.AST) -> tuple[int, int, int]:
+    """Where a node stands in its step, to compare."""
+    return number, getattr(node, "lineno", 1), getattr(node, "col_offset", 0)
 
 
 def _where(reading: Reading, trace: Trace) -> Location:
     node = trace.node
     line, column = getattr(node, "lineno", 1), getattr(node, "col_offset", 0) + 1
     return reading.book.at(trace.part.annotation.cell, line, column)
-
-
-def _import_paths(trees: Iterable[ast.AST]) -> dict[str, str]:
-    """What each imported name stands for, in dotted form, over the whole notebook."""
-    paths: dict[str, str] = {}
-    for tree in trees:
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Import):
-                for alias in node.names:
-                    paths[alias.asname or alias.name.split(".")[0]] = (
-                        alias.name if alias.asname else alias.name.split(".")[0]
-                    )
-            elif isinstance(node, ast.ImportFrom):
-                names = list(imported_names(node))
-                plain = [a for a in node.names if a.name != "*"]
-                paths |= {n: f"{node.module}.{a.name}" for n, a in zip(names, plain, strict=True)}
-    return paths
-
-
-def _path(expr: ast.AST, paths: dict[str, str]) -> str | None:
-    """The dotted path of an expression that starts at an imported name."""
-    parts: list[str] = []
-    while isinstance(expr, ast.Attribute | ast.Call | ast.Subscript):
-        if isinstance(expr, ast.Call) and expr.args:
-            return None  # what a call makes of its arguments is no state of the module
-        if isinstance(expr, ast.Attribute):
-            parts.append(expr.attr)
-        expr = expr.func if isinstance(expr, ast.Call) else expr.value
-    if not isinstance(expr, ast.Name):
-        return None
-    base = paths.get(expr.id, expr.id if expr.id == "open" else None)
-    return None if base is None else ".".join([base, *reversed(parts)])
-
-
-def _writes(step: int, part: Part, paths: dict[str, str]) -> Iterator[Trace]:
-    for node in ast.walk(part.tree):
-        if isinstance(node, ast.Attribute | ast.Subscript) and not isinstance(node.ctx, ast.Load):
-            yield from _store(step, part, node, paths)
-        elif isinstance(node, ast.Call):
-            path = _path(node.func, paths)
-            if path is not None and _known_state(path):
-                yield _state_trace(step, part, node, path)
-            key = _file(node, path, FILE_WRITES, WRITE_METHODS, writing=True)
-            if key is not None:
-                yield Trace(step, part, node, "file", key, _shown(key))
-
-
-def _store(step: int, part: Part, node: ast.Attribute | ast.Subscript, paths: dict[str, str]) -> Iterator[Trace]:
-    path = _path(node.value, paths)
-    if path is not None:
-        yield _state_trace(step, part, node, path)
-
-
-def _known_state(path: str) -> bool:
-    head, _, last = path.rpartition(".")
-    return path in STATE_CALLS or (
-        head in STATE_CALLS and last in ("update", "setdefault", "pop", "append", "insert", "extend")
-    )
-
-
-def _state_trace(step: int, part: Part, node: ast.AST, path: str) -> Trace:
-    top = path.partition(".")[0]
-    if path.startswith(("os.environ", "os.putenv", "os.unsetenv")):
-        return Trace(step, part, node, "environment", "environ", "an environment variable")
-    if path == "os.chdir":
-        return Trace(step, part, node, "folder", "folder", "the working directory")
-    if path.startswith("sys.path"):
-        return Trace(step, part, node, "folder", "sys.path", "`sys.path`")
-    kind = "module" if top in _ONLY_WHERE_NAMED else "everything"
-    return Trace(step, part, node, kind, top, f"the state of the module `{top}`")
-
-
-def _reads(step: int, part: Part, paths: dict[str, str]) -> Iterator[Trace]:
-    yield Trace(step, part, part.tree, "everything", _ANY, "")
-    for node in ast.walk(part.tree):
-        if isinstance(node, ast.Import | ast.ImportFrom) or (
-            isinstance(node, ast.Name) and paths.get(node.id) == "sys"
-        ):
-            yield Trace(step, part, node, "folder", "sys.path", "")
-        path = _path(node, paths) if isinstance(node, ast.Name | ast.Attribute) else None
-        if path is not None:
-            yield Trace(step, part, node, "module", path.partition(".")[0], "")
-            if path.startswith(("os.environ", "os.getenv")):
-                yield Trace(step, part, node, "environment", "environ", "")
-            if path.partition(".")[0] in ("os", "pathlib", "glob", "shutil") or path == "open":
-                yield Trace(step, part, node, "folder", "folder", "")
-        if isinstance(node, ast.Call):
-            key = _file(node, _path(node.func, paths), FILE_READS, READ_METHODS, writing=False)
-            if key is not None:
-                yield Trace(step, part, node, "file", key, _shown(key))
-                yield Trace(step, part, node, "folder", "folder", "")
-
-
-def _file(
-    node: ast.Call,
-    path: str | None,
-    functions: dict[str, int],
-    methods: frozenset[str],
-    *,
-    writing: bool,
-) -> str | None:
-    """The file that a call writes or reads, as text: a literal, or the name that holds its path."""
-    if path == "open":
-        return _argument(node, 0) if _opens_to_write(node) == writing else None
-    if path is not None and path in functions:
-        return _argument(node, functions[path])
-    if isinstance(node.func, ast.Attribute) and node.func.attr in methods:
-        if node.func.attr.startswith("to_"):
-            return _argument(node, 0)
-        return _path_text(node.func.value)
-    return None
-
-
-def _opens_to_write(node: ast.Call) -> bool:
-    mode = node.args[1] if len(node.args) > 1 else next((k.value for k in node.keywords if k.arg == "mode"), None)
-    text = mode.value if isinstance(mode, ast.Constant) and isinstance(mode.value, str) else "r"
-    return any(letter in text for letter in "wax+")
-
-
-def _argument(node: ast.Call, position: int) -> str | None:
-    return _path_text(node.args[position]) if position < len(node.args) else None
-
-
-def _path_text(expr: ast.expr) -> str | None:
-    """A path as a key: the text of a literal, `name` for a variable, the inside of `Path(...)`."""
-    if isinstance(expr, ast.Constant) and isinstance(expr.value, str):
-        return f'"{expr.value.removeprefix("./")}"'
-    if isinstance(expr, ast.Name):
-        return expr.id
-    if isinstance(expr, ast.Call) and len(expr.args) == 1:
-        return _path_text(expr.args[0]) if last_name(expr) in ("Path", "PurePath", "open", "str") else None
-    return None
-
-
-def _shown(key: str) -> str:
-    return f"`{key}`"
 
 
 def module_state(book: Notebook, steps: Sequence[Step]) -> list[Diagnostic]:
@@ -252,10 +219,11 @@ def _keeps_state(text: str) -> bool:
     return any(name in shared - local_names(f) for f in functions for name in changed_names(f))
 
 
-def _unknowable(reading: Reading, part: Part, paths: dict[str, str]) -> Iterator[Diagnostic]:
+def _unknowable(reading: Reading, part: Part, paths: Mapping[str, str]) -> Iterator[Diagnostic]:
     """Names that only running the code could tell: reported where they are asked for."""
-    literal = {id(n.value) for n in ast.walk(part.tree) if isinstance(n, ast.Subscript) and dynamic.entry(n)}
-    for node in ast.walk(part.tree):
+    nodes = list(every([part.tree]))
+    literal = {id(n.value) for n in nodes if isinstance(n, ast.Subscript) and dynamic.entry(n)}
+    for node in nodes:
         shown = None
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             shown = _unknown_call(node, literal)

@@ -8,10 +8,52 @@ STATE_CALLS = frozenset(
     "pandas.set_option pandas.reset_option warnings.filterwarnings warnings.simplefilter matplotlib.use "
     "matplotlib.style.use matplotlib.rc matplotlib.rcParams matplotlib.pyplot.style.use matplotlib.pyplot.rc "
     "matplotlib.pyplot.rcParams matplotlib.pyplot.switch_backend seaborn.set seaborn.set_theme seaborn.set_style "
-    "seaborn.set_context seaborn.set_palette locale.setlocale decimal.setcontext logging.basicConfig logging.disable "
+    "seaborn.set_context seaborn.set_palette locale.setlocale decimal.setcontext "
     "torch.set_default_dtype torch.set_num_threads torch.set_grad_enabled torch.use_deterministic_algorithms "
-    "sklearn.set_config socket.setdefaulttimeout".split()
+    "sklearn.set_config socket.setdefaulttimeout os.umask time.tzset pandas.set_eng_float_format numpy.seterrcall "
+    "numpy.setbufsize warnings.resetwarnings matplotlib.rcdefaults matplotlib.rc_file matplotlib.pyplot.rcdefaults "
+    "matplotlib.pyplot.set_cmap seaborn.reset_defaults torch.set_default_device torch.set_default_tensor_type "
+    "torch.set_printoptions torch.set_float32_matmul_precision torch.autograd.set_detect_anomaly "
+    "sklearn.set_output mlflow.set_tracking_uri mlflow.set_experiment mlflow.autolog csv.register_dialect "
+    "csv.field_size_limit jax.config.update xarray.set_options sqlite3.register_adapter "
+    "sqlite3.register_converter site.addsitedir dotenv.load_dotenv".split()
 )
+
+#: Methods of such objects that change them.
+STATE_METHODS = frozenset(
+    "update setdefault pop popitem clear append insert extend remove reverse sort __setitem__ __delitem__".split()
+)
+
+#: Modules whose state matters only to steps that name them.
+ONLY_WHERE_NAMED = frozenset("warnings sys matplotlib seaborn plotly IPython mlflow csv sqlite3 socket".split())
+
+#: Context managers that put back what is changed below them, by the key of the state.
+RESTORED: dict[str, str] = {
+    "warnings.catch_warnings": "warnings",
+    "numpy.errstate": "numpy",
+    "numpy.printoptions": "numpy",
+    "decimal.localcontext": "decimal",
+    "matplotlib.rc_context": "matplotlib",
+    "matplotlib.pyplot.rc_context": "matplotlib",
+    "matplotlib.style.context": "matplotlib",
+    "matplotlib.pyplot.style.context": "matplotlib",
+    "sklearn.config_context": "sklearn",
+    "contextlib.chdir": "folder",
+}
+
+#: Calls whose child processes, or whose text, look at all environment variables.
+ENVIRONMENT_READS = ("subprocess", "os.system", "os.popen", "os.path.expandvars", "os.path.expanduser", "os.exec")
+
+#: What configures a logger: methods and attributes that are assigned.
+LOGGER_METHODS = frozenset("setLevel addHandler removeHandler addFilter removeFilter".split())
+LOGGER_ATTRIBUTES = frozenset("propagate disabled level handlers filters".split())
+
+#: Functions of `logging` that configure all loggers, and those that log to the root or look at it.
+LOGGING_SETUP = frozenset(
+    "basicConfig disable addLevelName setLoggerClass setLogRecordFactory captureWarnings config.dictConfig "
+    "config.fileConfig".split()
+)
+LOGGING_USES = frozenset("debug info warning warn error exception critical fatal log".split())
 
 #: Functions that write a file: the position of its path.
 FILE_WRITES: dict[str, int] = {

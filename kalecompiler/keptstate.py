@@ -28,7 +28,7 @@ def check(versions: Versions) -> None:
 
 def _check_kept_state(versions: Versions) -> None:
     """Functions and classes whose own code changes what they keep, used by more than one step."""
-    found = {key: d for p in versions.places for key, d in p.summary.needs.items()}
+    found = {key: d for p in versions.places for key, d in p.summary.needs.items() if d.kind != "value"}
     known = {d.name: d for d in found.values()}
     known |= {n: b.known.definition for n, b in versions.preamble.binds.items() if b.known.definition is not None}
     for definition in found.values():

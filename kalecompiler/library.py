@@ -293,7 +293,8 @@ COMMONLY_PURE = (
         "capitalize casefold center encode decode endswith expandtabs find format format_map isalnum isalpha isdigit "
         "islower isspace istitle isupper join ljust lower lstrip partition removeprefix removesuffix rfind rindex "
         "rjust rpartition rsplit rstrip split splitlines startswith strip swapcase title translate upper zfill "
-        "hexdigest digest isoformat total_seconds date time group groups groupdict span".split()
+        "hexdigest digest isoformat total_seconds date time group groups groupdict span "
+        "debug info warning error exception critical isEnabledFor getEffectiveLevel".split()  # of a logger
     )
 ) - frozenset().union(*MUTATORS.values())
 
@@ -311,3 +312,22 @@ DEFINING = frozenset(
     "collections.namedtuple typing.NamedTuple typing.TypedDict typing.TypeVar typing.NewType typing.ParamSpec "
     "dataclasses.make_dataclass enum.Enum enum.IntEnum enum.Flag enum.StrEnum".split()
 )
+
+#: Modules (and single paths) whose decorators only give something back. One of another library may register what it
+#: decorates there (`pandas.api.extensions.register_dataframe_accessor`, `atexit.register`): that runs in every step.
+QUIET_DECORATORS = frozenset(
+    "dataclasses functools contextlib abc typing typing_extensions enum types warnings.deprecated numba cython torch "
+    "torchvision jax equinox flax.linen.compact flax.struct tensorflow.function tensorflow.custom_gradient "
+    "tensorflow.autograph joblib tenacity retry retrying backoff decorator wrapt toolz cachetools attr attrs pydantic "
+    "beartype typeguard jaxtyping typechecked asyncio unittest pytest hypothesis numpy.vectorize tqdm deprecated "
+    "overrides streamlit.cache streamlit.cache_data streamlit.cache_resource ray.remote dask.delayed "
+    "memory_profiler.profile line_profiler.profile timeit sklearn.utils pyspark.sql.functions.udf "
+    "pyspark.sql.functions.pandas_udf kfp.dsl prefect.task prefect.flow mlflow.trace property staticmethod classmethod "
+    "marshmallow django.utils.functional celery.shared_task gpytorch pymc nest_asyncio".split()
+)
+
+
+def may_register(path: str) -> bool:
+    """Whether a decorator of a library may put what it decorates somewhere in that library."""
+    parts = path.split(".")
+    return len(parts) > 1 and not any(".".join(parts[:n]) in QUIET_DECORATORS for n in range(1, len(parts) + 1))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator
+from copy import copy
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 Definable = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
@@ -86,11 +87,22 @@ def outer_parts(node: Definable | ast.Lambda) -> list[ast.expr]:
         return [*node.decorator_list, *node.bases, *(k.value for k in node.keywords)]
     a = node.args
     parts = [*a.defaults, *(d for d in a.kw_defaults if d)]
-    if isinstance(node, ast.Lambda):
-        return parts
+    return [*getattr(node, "decorator_list", ()), *parts, *annotation_parts(node)]
+
+
+def annotation_parts(function: Function) -> list[ast.expr]:
+    """The annotations of a function's parameters and result."""
+    a = function.args
     every = [*a.posonlyargs, *a.args, *a.kwonlyargs, *(p for p in (a.vararg, a.kwarg) if p)]
-    notes = [p.annotation for p in every if p.annotation] + ([node.returns] if node.returns else [])
-    return [*node.decorator_list, *parts, *notes]
+    result = getattr(function, "returns", None)
+    return [p.annotation for p in every if p.annotation] + ([result] if result else [])
+
+
+def loaded(parts: Iterable[ast.expr]) -> frozenset[str]:
+    """The names that expressions mention to read them."""
+    return frozenset(
+        n.id for p in parts for n in ast.walk(p) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)
+    )
 
 
 def body_of(function: Function) -> list[ast.stmt]:
@@ -130,6 +142,16 @@ def free_names(node: ast.AST) -> frozenset[str]:
     else:
         assert isinstance(node, FUNCTIONS)
         finder.function(node)
+    return frozenset(finder.reads)
+
+
+def free_in_comprehension(node: Comprehension) -> frozenset[str]:
+    """The names that a comprehension takes from around it, its first iterable aside, which is evaluated out there."""
+    first = ast.comprehension(node.generators[0].target, ast.Constant(()), node.generators[0].ifs, 0)
+    inner = copy(node)
+    inner.generators = [first, *node.generators[1:]]
+    finder = _FreeNames()
+    finder.visit(inner)
     return frozenset(finder.reads)
 
 

@@ -16,11 +16,14 @@ State = dict[str, Binding]
 @dataclass(frozen=True, slots=True)
 class Whole:
     """What matters of the whole notebook to each step: the names of its classes' methods, about which a name alone
-    says nothing, the variables of random states that it seeds, and what the settings say leaves its arguments alone."""
+    says nothing, the variables of random states that it seeds, what the settings say leaves its arguments alone,
+    whether annotations are not evaluated, and whether classes are found by what they derive from."""
 
     methods: frozenset[str] = frozenset()
     seeded: frozenset[str] = frozenset()
     pure: frozenset[str] = frozenset()
+    postponed: bool = False  # `from __future__ import annotations`
+    lists_subclasses: bool = False  # `__subclasses__` is asked for
 
 
 @dataclass
@@ -39,6 +42,10 @@ class Run:
     changes: dict[str, Change] = field(default_factory=dict)
     needs: dict[tuple[str, str], Definition] = field(default_factory=dict)
     touched: dict[str, Site] = field(default_factory=dict)
+    stirred: dict[str, Site] = field(default_factory=dict)
+    made: dict[int, Definition] = field(default_factory=dict)
+    reached: set[int] = field(default_factory=set)
+    deep: set[str] = field(default_factory=set)
 
 
 class Namespace:
@@ -64,6 +71,7 @@ class Namespace:
         self.active: set[int] = set()
         self.bodies: dict[int, Summary] = {}
         self.tainted: dict[str, frozenset[Definition]] = {}
+        self.by_value: dict[int, Definition] = {}
 
     def statements(self, body: Iterable[ast.stmt]) -> None:
         """Run statements in order: the subclass knows how."""
@@ -136,6 +144,9 @@ class Namespace:
         if id(definition) in self.active:
             return
         self.active.add(id(definition))
+        for inner in definition.seen.values():
+            if isinstance(inner.node, ast.ClassDef):  # a base class: its methods are this one's
+                self.use(inner, node, hard=False)
         owner, self.owner = self.owner, self.owner or definition.name
         for name in sorted(definition.lazy):
             self.load(name, node, hard=definition.calls_hard(name) and (hard or name not in self.later), called=hard)
@@ -150,10 +161,22 @@ class Namespace:
                 return
         self.state[name] = binding
 
+    def bind_definition(self, definition: Definition) -> None:
+        """Bind a name to a definition at the top level of the step."""
+        self.run.made.setdefault(id(definition.statement), definition)
+        self.bind(definition.name, Binding(Status.BOUND, definition.site, Known(definition=definition)))
+
+    def definitions_among(self, wanted: Iterable[str]) -> dict[str, Definition]:
+        """Those of the names that surely stand for a definition now."""
+        sure = (n for n in wanted if n not in self.state or self.state[n].status is Status.BOUND)
+        known = ((n, self.known(n)) for n in sure)
+        return {n: k.definition for n, k in known if k is not None and k.definition is not None}
+
     def change(self, root: str, grade: Grade, node: ast.AST, reason: str) -> None:
         """Note that the object behind a root name changes in place."""
         if self.local(root) is not None and not root.startswith("<"):
             return
+        self.run.stirred[root] = self.site(node)
         if grade is Grade.DEFINITE:
             self.run.touched[root] = self.site(node)
         here = self.state.get(root)
@@ -179,7 +202,15 @@ class Namespace:
         """What the code did, as a value."""
         run = self.run
         return Summary(
-            dict(run.reads), dict(self.state), dict(run.changes), dict(run.needs), dict(self.tainted), dict(run.touched)
+            dict(run.reads),
+            dict(self.state),
+            dict(run.changes),
+            dict(run.needs),
+            dict(self.tainted),
+            dict(run.touched),
+            dict(run.stirred),
+            tuple(run.made.values()),
+            frozenset(run.deep),
         )
 
 

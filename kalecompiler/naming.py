@@ -82,11 +82,10 @@ def _kept(problem: Problem, known: Iterable[str]) -> Text:
 
 
 def _moved(problem: Problem, known: Iterable[str]) -> Text:
-    message = (
-        f"`{problem.owner}` reads `{problem.name}` where it is defined, and step `{problem.unit}` rebinds it later"
-    )
-    hint = f"use another name for one of the two values, as step `{problem.others[0]}` defines `{problem.owner}` again"
-    return rules.MOVED_DEFAULT, message, hint
+    kept = f"`{problem.owner}` keeps something of `{problem.name}` where it is defined"
+    message = f"{kept}, and step `{problem.unit}` changes it later"
+    hint = f"change a copy, or keep a copy in `{problem.owner}`: step `{problem.others[0]}` runs its definition again"
+    return rules.CHANGED_IN_DEFINITION, message, hint
 
 
 def _ambiguous(problem: Problem, known: Iterable[str]) -> Text:

@@ -49,8 +49,8 @@ def _last_write(reading: Reading, step: Connected, variable: str) -> int:
 
 
 def _redefined(reading: Reading) -> Iterator[Diagnostic]:
-    """A name that shared cells bind twice, with a step between that uses it: it would always get the second value."""
-    for roles in ((Role.PARAMETERS,), (Role.IMPORTS, Role.FUNCTIONS)):
+    """A name that shared cells bind again within a step that uses it: the step would always get the second value."""
+    for roles in ((Role.PARAMETERS,), (Role.IMPORTS, Role.FUNCTIONS, Role.HANDLER)):
         cells: dict[str, list[tuple[Part, ast.stmt]]] = {}
         for part in reading.parts:
             for statement in part.tree.body if part.annotation.role in roles else ():
@@ -59,18 +59,20 @@ def _redefined(reading: Reading) -> Iterator[Diagnostic]:
         for name, places in cells.items():
             (one, first), (other, last) = places[0], places[-1]
             low, high = one.annotation.cell.number, other.annotation.cell.number
-            user = _user_between(reading, name, low, high)
+            user = _user_between(reading, name, low, high, whole=roles != (Role.PARAMETERS,))
             if user is not None and ast.dump(first) != ast.dump(last):
                 where = reading.book.at(other.annotation.cell, last.lineno, last.col_offset + 1)
                 role = other.annotation.role.value
                 message = f"`{name}` is bound again here, in a cell tagged `{role}`, after step `{user}` has used it"
-                hint = f"such cells run before every step: use two names, or bind `{name}` in a step"
+                hint = f"such cells run before a step, not within it: use two names, or bind `{name}` in a step"
                 yield Diagnostic(rules.REDEFINED_SHARED, message, where, hint)
 
 
-def _user_between(reading: Reading, name: str, low: int, high: int) -> str | None:
-    """A step with a cell between two cells whose text mentions a name."""
+def _user_between(reading: Reading, name: str, low: int, high: int, *, whole: bool) -> str | None:
+    """A step with a cell between two cells whose text mentions a name; with `whole`, one that goes on behind them."""
     for step, parts in reading.steps.items():
+        if whole and parts[-1].annotation.cell.number < high:
+            continue  # it gets the first value
         for part in parts:
             between = low < part.annotation.cell.number < high
             if between and any(isinstance(n, ast.Name) and n.id == name for n in ast.walk(part.tree)):

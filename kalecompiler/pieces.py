@@ -5,8 +5,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Sequence
 
+from kalecompiler import names
 from kalecompiler.dataflow import Carried
+from kalecompiler.facts import Definition
 from kalecompiler.model import Code, CodeKind, Location
+from kalecompiler.shapes import first_line
 
 #: The text of each step's cells, by step and piece, and the place of the cell.
 Texts = dict[tuple[str, int], tuple[str, Location]]
@@ -15,7 +18,7 @@ Texts = dict[tuple[str, int], tuple[str, Location]]
 def statement_text(source: str, node: ast.stmt) -> str:
     """The text of a top-level statement, decorators included, without its neighbours on the same line."""
     decorators: Sequence[ast.expr] = getattr(node, "decorator_list", ())
-    first = min([node.lineno, *(d.lineno for d in decorators)])
+    first = first_line(node)
     lines = source.split("\n")
     end = (node.end_lineno or node.lineno) - 1
     last = lines[end].encode()[: node.end_col_offset].decode()
@@ -24,6 +27,30 @@ def statement_text(source: str, node: ast.stmt) -> str:
         return last.encode()[start:].decode()
     head = lines[first - 1].encode()[0 if decorators else node.col_offset :].decode()
     return "\n".join([head, *lines[first:end], last])
+
+
+def without_defaults(text: str, definition: Definition) -> str:
+    """The text of a function's statement with None for each default."""
+    node = ast.parse(text).body[0]
+    function = next(n for n in ast.walk(node) if isinstance(n, names.FUNCTIONS))
+    lines = text.split("\n")
+    defaults = [*function.args.defaults, *(d for d in function.args.kw_defaults if d is not None)]
+    for d in sorted(defaults, key=lambda d: (d.lineno, d.col_offset), reverse=True):
+        assert d.end_lineno is not None
+        head = lines[d.lineno - 1].encode()[: d.col_offset].decode()
+        tail = lines[d.end_lineno - 1].encode()[d.end_col_offset :].decode()
+        lines[d.lineno - 1 : d.end_lineno] = [f"{head}None{tail}"]
+    return "\n".join(lines)
+
+
+def without_decorators(text: str, idle: frozenset[int]) -> str:
+    """The text of a definition's statement without some of its decorators."""
+    node = ast.parse(text).body[0]
+    lines = text.split("\n")
+    for number, decorator in reversed(list(enumerate(getattr(node, "decorator_list", ())))):
+        if number in idle:
+            del lines[decorator.lineno - 1 : decorator.end_lineno]
+    return "\n".join(lines)
 
 
 def import_text(node: ast.Import | ast.ImportFrom, wanted: Iterable[str]) -> str:
@@ -53,8 +80,14 @@ def carried_code(notebook: str, carried: Sequence[Carried], sources: Texts) -> l
             text = import_text(node, (c.definition.name for c in group))
         else:
             text = statement_text(source, node)
+            text = without_decorators(text, first.definition.idle) if first.definition.idle else text
+            text = without_defaults(text, first.definition) if first.bare else text
         name = f"{notebook} {first.home}.{first.definition.name}"
+        if first.first:
+            codes.append(Code(f"{name} before", CodeKind.DEFINITION, "\n".join(first.first)))
         codes.append(Code(name, CodeKind.DEFINITION, text, None, at_line(where, node.lineno, source)))
+        if first.then:
+            codes.append(Code(f"{name} after", CodeKind.DEFINITION, "\n".join(first.then)))
     return codes
 
 

@@ -16,28 +16,34 @@ from kalecompiler.flow import Flow
 from kalecompiler.namespace import Whole
 from kalecompiler.shapes import base, is_definitional
 from kalecompiler.sharing import BUILTIN_NAMES
+from kalecompiler.stateful import observes_subclasses
 
 _TYPES = {"int": library.SCALAR, "float": library.SCALAR, "str": library.SCALAR, "bool": library.SCALAR}
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One statement of the imports and functions cells; `always`: it runs in every step. `piece` is its cell."""
+    """One statement of the imports and functions cells; `always`: it runs in every step. `piece` is its cell.
+
+    `extends` are classes that know their subclasses, and of which it makes one.
+    """
 
     statement: ast.stmt
     piece: int
     summary: Summary
     always: bool
+    extends: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
 class Preamble:
-    """All items in order of execution, and the names that they leave bound."""
+    """All items in order of execution, and the names that they leave bound; `repeated` are bound in several ways."""
 
     items: tuple[Item, ...]
     binds: Mapping[str, Binding]
     star: bool
     parameter_types: Mapping[str, str]
+    repeated: frozenset[str] = frozenset()
 
     def known(self, name: str) -> Known | None:
         """What is known of a name that the preamble binds."""
@@ -64,7 +70,8 @@ class Preamble:
                 continue
             needed.add(name)
             for index, item in enumerate(self.items):
-                if index not in chosen and (name in item.summary.binds or name in item.summary.changes):
+                known = name in item.summary.binds or name in item.summary.changes or name in item.extends
+                if index not in chosen and known:
                     chosen.add(index)
                     work.extend(self._reads(index))
         return tuple(sorted(chosen)), frozenset(needed)
@@ -87,9 +94,11 @@ class Preamble:
 def build(pieces: Sequence[Sequence[ast.stmt]], parameter_types: Mapping[str, str], notebook: Whole) -> Preamble:
     """Analyse the shared cells, imports cells first; each piece is a cell's statements."""
     statements = [s for p in pieces for s in p]
+    repeated = frozenset(name for name, found in binders(pieces).items() if len({text for _, text in found}) > 1)
     later = names.bound_names(statements)
     state: dict[str, Binding] = {}
     items: list[Item] = []
+    observed: set[str] = set()
     for index, piece in enumerate(pieces):
         for statement in piece:
             flow = Flow(lambda name: _known(state, name, parameter_types), later, notebook)
@@ -100,9 +109,38 @@ def build(pieces: Sequence[Sequence[ast.stmt]], parameter_types: Mapping[str, st
             for name, taint in summary.tainted.items():
                 if name in state:
                     state[name] = _tainted(state[name], taint)
-            items.append(Item(statement, index, summary, _runs_everywhere(statement, flow)))
+            extends = frozenset[str]()
+            if isinstance(statement, ast.ClassDef):
+                extends = names.loaded(names.outer_parts(statement)) & observed
+                if extends or notebook.lists_subclasses or observes_subclasses(statement):
+                    observed.add(statement.name)
+            items.append(Item(statement, index, summary, _runs_everywhere(statement, flow), extends))
     star = any(isinstance(n, ast.ImportFrom) and n.names[0].name == "*" for s in statements for n in ast.walk(s))
-    return Preamble(tuple(items), state, star, parameter_types)
+    return Preamble(tuple(items), state, star, parameter_types, repeated)
+
+
+def binders(pieces: Sequence[Sequence[ast.stmt]]) -> dict[str, list[tuple[int, str]]]:
+    """The statements that bind each name, as (piece, text of the tree)."""
+    found: dict[str, list[tuple[int, str]]] = {}
+    for index, piece in enumerate(pieces):
+        for statement in piece:
+            for name in names.bound_names([statement]):
+                found.setdefault(name, []).append((index, ast.dump(statement)))
+    return found
+
+
+def above(pieces: Sequence[Sequence[ast.stmt]], cells: Sequence[int], first: int, last: int) -> list[list[ast.stmt]]:
+    """The shared cells as a step finds them: without what only binds anew, below it, names that are bound above it.
+
+    `cells` has the number of each piece's cell; `first` and `last` are those of the step's first and last cell.
+    """
+    ready = {name for name, found in binders(pieces).items() if any(cells[index] < first for index, _ in found)}
+
+    def is_later(index: int, statement: ast.stmt) -> bool:
+        bound = names.bound_names([statement])
+        return cells[index] > last and bool(bound) and bound <= ready
+
+    return [[s for s in piece if not is_later(index, s)] for index, piece in enumerate(pieces)]
 
 
 def _known(state: Mapping[str, Binding], name: str, parameter_types: Mapping[str, str]) -> Known | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 
 from kalecompiler import names
 
@@ -13,6 +13,25 @@ def base(expr: ast.expr) -> ast.expr:
     while isinstance(expr, ast.Attribute | ast.Subscript):
         expr = expr.value
     return expr
+
+
+def first_line(statement: ast.stmt) -> int:
+    """The line on which a statement starts, its decorators included."""
+    decorators: Sequence[ast.expr] = getattr(statement, "decorator_list", ())
+    return min([statement.lineno, *(d.lineno for d in decorators)])
+
+
+def only_keeps(definition: ast.AST | None, name: str) -> bool:
+    """Whether all that a class body does with a variable, where it stands, is to make it an attribute."""
+    if not isinstance(definition, ast.ClassDef):
+        return False
+    parts: list[ast.expr] = names.outer_parts(definition)
+    for statement in definition.body:
+        if isinstance(statement, names.FUNCTIONS):
+            parts += names.outer_parts(statement)
+        elif not isinstance(statement, ast.Assign) or not isinstance(statement.value, ast.Name):
+            parts += [n for n in ast.walk(statement) if isinstance(n, ast.expr)]
+    return name not in names.loaded(parts)
 
 
 def last_name(expr: ast.expr) -> str:
@@ -84,28 +103,3 @@ def is_definitional(node: ast.stmt) -> bool:
 
 def _is_definition(node: ast.AST) -> bool:
     return isinstance(node, ast.Import | ast.ImportFrom | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
-
-
-def eager_reads(node: ast.AST) -> frozenset[str]:
-    """Names loaded by a statement's own code as it runs, less function bodies; a class's names before it binds them."""
-    found: set[str] = set()
-    bound: set[str] = set()
-    body: Sequence[ast.AST] = node.body if isinstance(node, ast.ClassDef) else [node]
-    for statement in body:
-        loads = {n for n in _loads_now(statement) if n not in bound}
-        found |= loads
-        bound |= names.bound_names([statement])
-    return frozenset(found)
-
-
-def _loads_now(node: ast.AST) -> Iterator[str]:
-    if isinstance(node, names.FUNCTIONS + (ast.ClassDef,)):
-        for part in names.outer_parts(node):
-            yield from _loads_now(part)
-        if isinstance(node, ast.ClassDef):
-            yield from eager_reads(node)
-    elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
-        yield node.id
-    else:
-        for child in ast.iter_child_nodes(node):
-            yield from _loads_now(child)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+from collections.abc import Iterator
 
 from kalecompiler import draws, library, names
 from kalecompiler.calls import arguments, bind_arguments, method, returned_parameters, stored_parameters
@@ -202,9 +203,12 @@ class Values:
         found: set[Definition] = set()
         if expr is None or self.type_of(expr) == library.SCALAR:
             return frozenset()
-        called = {id(n.func) for n in ast.walk(expr) if isinstance(n, ast.Call)}
-        for node in ast.walk(expr):
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+        nodes = list(_outside_lambdas(expr))
+        called = {id(n.func) for n in nodes if isinstance(n, ast.Call)}
+        for node in nodes:
+            if isinstance(node, ast.Lambda):
+                found.add(self._by_value(node))
+            elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
                 known = self.flow.known(node.id)
                 if known is not None:
                     found |= known.taint
@@ -216,7 +220,20 @@ class Values:
         """What a mention of a definition may put into a value: the class, or the function if it is not just called."""
         if isinstance(definition.node, ast.ClassDef) or definition.kind == "block" or not called:
             return frozenset({definition})
-        return frozenset(self._made_by(definition, set()))
+        inner = [self._by_value(f, within=definition.node) for f in _inner_functions(definition.node)]
+        return frozenset([*inner, *self._made_by(definition, set())])
+
+    def _by_value(self, function: names.Function, within: ast.AST | None = None) -> Definition:
+        """A function without a statement of its own, which goes by value: what its body reads must be there."""
+        made = self.flow.by_value.get(id(function))
+        if made is None:
+            name = getattr(function, "name", "<lambda>")
+            statement = ast.copy_location(ast.Pass(), function)
+            free = names.free_names(function) - {n for scope in self.flow.scopes for n in scope.bindings}
+            free &= names.free_names(within) if isinstance(within, names.FUNCTIONS) else free
+            made = Definition(name, "value", statement, self.flow.site(function), free, (), function)
+            self.flow.by_value[id(function)] = made
+        return made
 
     def _made_by(self, definition: Definition, seen: set[Definition]) -> set[Definition]:
         """The classes that a function mentions, also through the functions that it calls."""
@@ -227,7 +244,7 @@ class Values:
             inner = known.definition if known is not None else None
             if inner is None or inner in seen or inner.kind == "import":
                 continue
-            if isinstance(inner.node, ast.ClassDef):
+            if isinstance(inner.node, ast.ClassDef) or name in _mentioned(definition.node):
                 made.add(inner)
             else:
                 made |= self._made_by(inner, seen)
@@ -286,6 +303,29 @@ class Values:
         return kind in (library.FIGURE, library.SCALAR) or (
             name in library.COMMONLY_PURE and name not in self.flow.methods
         )
+
+
+def _outside_lambdas(expr: ast.AST) -> Iterator[ast.AST]:
+    """The nodes of an expression, lambdas as a whole."""
+    yield expr
+    if not isinstance(expr, ast.Lambda):
+        for child in ast.iter_child_nodes(expr):
+            yield from _outside_lambdas(child)
+
+
+def _inner_functions(node: ast.AST | None) -> list[names.Function]:
+    """The functions and lambdas that a function makes."""
+    body = names.body_of(node) if isinstance(node, names.FUNCTIONS) else []
+    return [n for statement in body for n in ast.walk(statement) if isinstance(n, names.FUNCTIONS)]
+
+
+def _mentioned(node: ast.AST | None) -> frozenset[str]:
+    """The names that code reads for other ends than to call them."""
+    nodes = list(ast.walk(node)) if node is not None else []
+    called = {id(n.func) for n in nodes if isinstance(n, ast.Call)}
+    return frozenset(
+        n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load) and id(n) not in called
+    )
 
 
 def is_estimator(path: str) -> bool:

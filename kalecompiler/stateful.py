@@ -48,6 +48,10 @@ def _closure_changes(outer: ast.FunctionDef) -> bool:
     if any(isinstance(n, ast.Nonlocal) for f in inner for n in ast.walk(f)):
         return True
     own = names.local_names(outer)
+    functions = {f.name for f in inner}
+    stores = [n for f in inner for n in ast.walk(f) if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store)]
+    if any(isinstance(n.value, ast.Name) and n.value.id in functions for n in stores):
+        return True  # `wrapper.calls += 1`
     return any(name in own - names.local_names(f) for f in inner for name in changed_names(f))
 
 
@@ -77,9 +81,21 @@ def _of_function(node: ast.FunctionDef | ast.AsyncFunctionDef) -> str | None:
     return None
 
 
+def observes_subclasses(node: ast.ClassDef) -> bool:
+    """Whether code of a class runs where another is derived from it, or made by it."""
+    return any(isinstance(m, ast.FunctionDef) and m.name in _hooks(node) for m in node.body)
+
+
+def _hooks(node: ast.ClassDef) -> tuple[str, ...]:
+    makes_classes = any(isinstance(b, ast.Name) and b.id in ("type", "ABCMeta", "EnumMeta") for b in node.bases)
+    return ("__init_subclass__", *(("__new__", "__init__", "__prepare__") if makes_classes else ()))
+
+
 def _of_class(node: ast.ClassDef) -> str | None:
     methods = [m for m in node.body if isinstance(m, ast.FunctionDef | ast.AsyncFunctionDef)]
     for method in methods:
+        if method.name in _hooks(node):
+            continue  # it runs where a class is made, and so again wherever the class is made again
         first = (names.parameters(method) or ("",))[0]
         by_class = method.name == "__new__" or any(last_name(d) == "classmethod" for d in method.decorator_list)
         for target in _targets(method):
@@ -93,7 +109,7 @@ def _of_class(node: ast.ClassDef) -> str | None:
         for t in s.targets
         if isinstance(t, ast.Name)
     }
-    for method in methods:
+    for method in (m for m in methods if m.name not in _hooks(node)):
         for attribute in _changed_attributes(method):
             if attribute in shared - own:
                 return f"the attribute `{attribute}`"

@@ -25,12 +25,14 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """What is connected: a step's name, its `prev:` names (None without any), its pieces, `changes:` tags."""
+    """What is connected: a step's name, its `prev:` names (None without any), its pieces, `changes:` tags, and the
+    shared cells as it finds them, where these differ from the whole of them."""
 
     name: str
     previous: tuple[str, ...] | None
     pieces: tuple[Piece, ...]
     changes: tuple[str, ...] = ()
+    preamble: Preamble | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,13 @@ class Problem:
 
 @dataclass
 class Place:
-    """A unit at its position, while it is being connected."""
+    """A unit at its position, while it is being connected.
+
+    `carried` has definitions of other steps with their homes, by what sorts them; the ids of statements that it needs
+    from the imports and functions cells are `shared`, its own that others could take for another's `own`. The carried
+    ones that come without their defaults are `bare`; `bound_first` has names to be bound before one runs, with the
+    variable that holds the value; `kept` are assignments to such variables, as (piece, line, text).
+    """
 
     unit: Unit
     number: int
@@ -60,7 +68,12 @@ class Place:
     parameters: set[str] = field(default_factory=set)
     outputs: set[str] = field(default_factory=set)
     guards: set[str] = field(default_factory=set)
-    followed: set[tuple[str, int]] = field(default_factory=set)
+    shared: set[int] = field(default_factory=set)
+    own: set[int] = field(default_factory=set)
+    bare: set[int] = field(default_factory=set)
+    kept: set[tuple[int, int, str]] = field(default_factory=set)
+    bound_first: dict[str, dict[str, str]] = field(default_factory=dict)
+    followed: set[tuple[int, int]] = field(default_factory=set)
 
 
 class Versions:
@@ -77,13 +90,17 @@ class Versions:
         self.homes: dict[int, int] = {}
         self.problems: list[Problem] = []
 
-    def known(self, name: str, visible: int) -> Known | None:
+    def shared(self, place: Place) -> Preamble:
+        """The imports and functions cells as a step finds them."""
+        return place.unit.preamble or self.preamble
+
+    def known(self, name: str, place: Place, visible: int) -> Known | None:
         """What stands above a step under a name: the last step that bound it, else the shared cells."""
         for last in bits(self.bound.get(name, 0) & visible):
             if not self.is_shared_definition(last, name):
                 tainted = self.taint_of_changes(name, visible & ~((1 << last) - 1))
                 return _with_taint(self.places[last].summary.binds[name].known, tainted)
-        known = self.preamble.known(name)
+        known = self.shared(place).known(name)
         if known is None and name in self.parameters:
             known = Known(type=self.preamble.parameter_type(name))
         return known if known is None else _with_taint(known, self.taint_of_changes(name, visible))
@@ -103,6 +120,10 @@ class Versions:
             self.bound[name] = self.bound.get(name, 0) | bit
             if binding.known.definition is not None:
                 self.homes.setdefault(id(binding.known.definition.statement), position)
+        top = {id(s) for s in statements(place.unit)}
+        for definition in place.summary.made:
+            if id(definition.statement) in top:
+                self.homes.setdefault(id(definition.statement), position)
         for name in place.summary.tainted:
             self.tainted[name] = self.tainted.get(name, 0) | bit
         for name, change in place.summary.changes.items():
@@ -114,9 +135,16 @@ class Versions:
             elif name not in place.summary.binds:
                 self.perhaps[name] = self.perhaps.get(name, 0) | bit
 
+    def title(self, definition: Definition) -> str:
+        """A definition's name, numbered where its step makes several of it."""
+        home = self.homes[id(definition.statement)]
+        made = [id(d.statement) for d in self.places[home].summary.made if d.name == definition.name]
+        number = made.index(id(definition.statement)) if id(definition.statement) in made else 0
+        return definition.name + (f"_{number + 1}" if number else "")
+
     def holder(self, place: Place, name: str) -> Known | None:
         binding = place.summary.binds.get(name)
-        return binding.known if binding is not None else self.known(name, place.above)
+        return binding.known if binding is not None else self.known(name, place, place.above)
 
     def provider(self, position: int, name: str, read: Read | None = None) -> int | None:
         """The position of the step whose version of a name a step gets, or None."""
@@ -158,6 +186,8 @@ class Versions:
 
     def is_shared_definition(self, position: int, name: str) -> bool:
         """Whether a step only repeats what the imports and functions cells define under a name."""
+        if name in self.preamble.repeated:
+            return False
         text = self._definition_text(position, name)
         known = self.preamble.known(name)
         return text is not None and known is not None and text == _text(known)

@@ -6,8 +6,10 @@ What is compared is counted, and what cannot be compared is listed, so that no t
 from __future__ import annotations
 
 import collections
+import decimal
 import enum
 import functools
+import io
 import math
 import re
 import types
@@ -83,6 +85,8 @@ def _number(comparer: _Comparer, one: Any, other: Any) -> Any:
     if isinstance(one, float):
         same = (one == other and math.copysign(1, one) == math.copysign(1, other)) or (one != one and other != other)
         return None if same else _unequal(one, other)
+    if isinstance(one, decimal.Decimal):  # 1.0 is not 1.00, and none equals none
+        return None if str(one) == str(other) else _unequal(one, other)
     return NotImplemented
 
 
@@ -186,6 +190,8 @@ def _state(comparer: _Comparer, one: Any, other: Any) -> Any:
 
 def _plain(value: Any) -> Any:
     """What a value is made of: its state, without what differs from run to run; None where it does not say."""
+    if isinstance(value, io.StringIO | io.BytesIO):
+        return [value.getvalue(), value.tell()]
     try:
         state = value.__getstate__()
         if state is None and type(value).__eq__ is object.__eq__:

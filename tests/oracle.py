@@ -9,6 +9,7 @@ step printed, and the metrics with those that the step published.
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import io
 import json
 import os
@@ -33,9 +34,9 @@ from kalecompiler import ipython, local, payload, settings, tags
 from kalecompiler.compile import compile_package
 from kalecompiler.diagnostics import Diagnostic, NotebookError, Severity
 from kalecompiler.internal import is_internal
-from kalecompiler.model import Pipeline, Role, Step
+from kalecompiler.model import CodeKind, Pipeline, Role, Step
 from kalecompiler.plan import Planned, plan
-from kalecompiler.runtime import display, shell, values
+from kalecompiler.runtime import display, loop, shell, values
 from kalecompiler.runtime import step as runtime_step
 
 _SECONDS = 60
@@ -354,6 +355,7 @@ def _compare(planned: Planned, run: Run, log: Path, values_of: Path, keep: Path 
     found = _Compared()
     recorder = display.Recorder(os.devnull)
     kernel = runtime_step.cells.Kernel(sys.modules["__main__"].__dict__, recorder)
+    kernel.loop = _OneContext()
     given = {p.name: p.default for p in run.pipeline.parameters} | run.arguments
     kernel.namespace |= given
     if any("get_ipython" in c.source for s in run.pipeline.steps for c in s.code):
@@ -363,7 +365,10 @@ def _compare(planned: Planned, run: Run, log: Path, values_of: Path, keep: Path 
     for number, role, source in _live_cells(planned):
         start = os.fstat(1).st_size
         try:
-            kernel.run({"name": f"cell {number}", "kind": "cell", "source": source.split("\n")})
+            kept, after = _of_ours(run.pipeline, number)
+            kernel.run({"name": f"cell {number}", "kind": "cell", "source": source.split("\n"), "kept": kept})
+            for text in after:
+                exec(text, kernel.namespace)
         except BaseException as error:
             found.error = f"cell {number}: {type(error).__name__}: {error}"
             return found
@@ -376,6 +381,24 @@ def _compare(planned: Planned, run: Run, log: Path, values_of: Path, keep: Path 
         if number in last:
             _at_end(last[number], kernel.namespace, values_of, keep, found)
     return found
+
+
+class _OneContext(loop.Loop):
+    """An event loop around cells that share one context, as those of a notebook do: what a cell sets in context
+    variables (numpy's print options and its handling of errors) holds in the next."""
+
+    async def _evaluate(self, codes: Sequence[types.CodeType], namespace: dict[str, Any]) -> Any:
+        try:
+            return await super()._evaluate(codes, namespace)
+        finally:
+            self.context = contextvars.copy_context()
+
+    def evaluate(self, codes: Sequence[types.CodeType], namespace: dict[str, Any]) -> Any:
+        try:
+            return super().evaluate(codes, namespace)
+        finally:
+            for variable, value in self.context.items():
+                variable.set(value)
 
 
 def _at_end(step: Step, namespace: Mapping[str, Any], values_of: Path, keep: Path | None, found: _Compared) -> None:
@@ -401,6 +424,14 @@ def _unlike(live: Any, path: Path, step: Step, variable: str, found: _Compared) 
     comparison = compare(live, ours)
     found.incomparable += [f"{step.name}.{variable}: {kind}" for kind in comparison.incomparable]
     return comparison.difference
+
+
+def _of_ours(pipeline: Pipeline, cell: int) -> tuple[tuple[tuple[int, str], ...], list[str]]:
+    """The second names that a cell's definitions get within it and, for a cell of functions, after it."""
+    codes = [c for s in pipeline.steps for c in s.code if c.origin is not None and c.origin.cell == cell]
+    kept = [c.kept for c in codes if c.kept]
+    after = [c.source for c in codes if c.kind is CodeKind.FUNCTIONS and c.name.endswith(" after")]
+    return (kept[0] if kept else ()), list(dict.fromkeys(after))
 
 
 def _live_cells(planned: Planned) -> list[tuple[int, Role, str]]:

@@ -608,7 +608,7 @@ print(f(), k)
 """,
         """
 a: -> k
-b: a.k! | after a | definitions f
+b: a.k | after a | definitions f
 """,
     ),
     Row(
@@ -642,7 +642,6 @@ a: -> o
 b: after a | -> p
 c: a.o b.p | after b | definitions A
 """,
-        "KC211",
     ),
     Row(
         "random state goes on",

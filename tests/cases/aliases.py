@@ -169,7 +169,6 @@ print(a1 is b1)
             REFUSED,
         ),
         mentions=("b1",),
-        xfail=("that two names were one object is said only where one of them is changed, and not where `is` asks"),
     ),
     Case(
         "chained assignment of one mutable",
