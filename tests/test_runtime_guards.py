@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from runtime_steps import output, piece, run, step, take
 
-from kalecompiler.runtime import guards, values
+from kalecompiler.runtime import bonds, guards, values
 
 SETUP = {
     "list": "x = [3, 1, {'a': ['s']}, {5, 'k'}]",
@@ -171,7 +171,7 @@ def _needs(kind: str, code: str) -> None:
 def test_variables_that_share_an_object_are_found(code: str, expected: list[tuple[str, str, str]]) -> None:
     namespace: dict[str, Any] = {"__name__": "__main__"}
     exec(code, namespace)
-    assert guards.shared(["a", "b"], namespace) == expected
+    assert bonds.survey({name: namespace[name] for name in "ab"})[0] == expected
 
 
 def test_a_shared_object_is_said_and_does_not_fail_the_step(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from runtime_steps import command, executor_input, output, step
 
-from kalecompiler.runtime import boot, carried, extras, pack, packed, program
+from kalecompiler.runtime import boot, extras, pack, packed, program
 from kalecompiler.runtime.squeeze import squeeze
 
 MODULES = sorted({module for names in pack.PARTS.values() for module in names} | {"boot"})
@@ -34,7 +34,7 @@ def _carried(parts: Mapping[str, str]) -> dict[str, str]:
 
 
 def test_every_module_of_the_runtime_is_carried() -> None:
-    tools = {"__init__", "carried", "pack", "packed", "squeeze"}
+    tools = {"__init__", "carried", "pack", "packed", "squeeze", "values"}
     assert {path.stem for path in pack.HERE.glob("*.py")} - tools == set(MODULES)
 
 
@@ -101,29 +101,60 @@ def test_what_squeezing_does() -> None:
     assert squeeze(SAMPLE) == SQUEEZED
 
 
+def code(source: str, kind: str = "cell") -> dict[str, object]:
+    return {"code": [{"kind": kind, "source": source.split("\n")}]}
+
+
+OUTPUTS = [{"variable": "a", "for": ["b"]}]
+
+
 @pytest.mark.parametrize(
     ("content", "needed"),
     [
-        pytest.param({"code": [1]}, (), id="cells alone"),
-        pytest.param({"parameters": {"a": {}}, "guards": ["x"]}, ("guards", "parameters"), id="some"),
+        pytest.param(code("x = 1"), (), id="cells alone"),
+        pytest.param({"parameters": {"a": {}}, "inputs": ["x"]}, ("inputs", "parameters"), id="some"),
         pytest.param({"packages": [1], "files": {"a.py": []}}, ("install",), id="two that need one"),
         pytest.param({"packages": [], "metrics": {}}, (), id="empty ones"),
+        pytest.param(code("x = 1\nx"), ("rich",), id="a cell that shows its last expression"),
+        pytest.param(code("x = 1\nx", "definition"), (), id="a definition shows nothing"),
+        pytest.param(code("x = 1\nprint(x)"), (), id="print returns nothing"),
+        pytest.param(code("import matplotlib.pyplot as p\nx = p.figure()"), ("rich",), id="figures"),
+        pytest.param(code("x = await f()"), ("loop",), id="a coroutine"),
+        pytest.param({"outputs": OUTPUTS}, ("outputs",), id="a value handed on"),
+        pytest.param({"outputs": OUTPUTS, **code("a = lambda: 1")}, ("byvalue", "outputs"), id="a lambda"),
+        pytest.param({"outputs": OUTPUTS * 2}, ("bonds", "outputs"), id="two values for one step"),
+        pytest.param(
+            {"outputs": OUTPUTS, "packages": [{"requirement": "torch", "module": "torch"}]},
+            ("arrays", "bonds", "install", "outputs", "tensors"),
+            id="tensors",
+        ),
+        pytest.param(
+            {"outputs": OUTPUTS, **code("import logging\na = logging.getLogger()")},
+            ("arrays", "oddities", "outputs"),
+            id="a logger",
+        ),
     ],
 )
 def test_a_step_carries_what_it_needs(content: dict[str, object], needed: tuple[str, ...]) -> None:
     assert extras(content) == needed
 
 
+def test_what_other_steps_make_may_pass_through() -> None:
+    assert extras({"outputs": OUTPUTS}, "f = lambda: 1") == ("byvalue", "outputs")
+
+
 def test_all_parts_of_the_core_are_the_default() -> None:
-    assert program(("shell",)) == program(("shell",), sorted(set(carried.EXTRAS.values())))
+    assert program(("shell",)) == program(("shell",), sorted(set(packed.PARTS) - {"core", "shell"}))
     with pytest.raises(KeyError):
         program(("no such part",))
 
 
 def test_the_runtime_is_small() -> None:
-    """That of a step that hands nothing on, and of one that does."""
-    assert len(program((), ())) < 10_500
-    assert len(program((), ("blame",))) < 12_000
+    """That of a step at the start, at the end, and in the middle of a pipeline."""
+    assert len(program((), ())) < 7_000
+    assert len(program((), ("inputs",))) < 10_000
+    assert len(program((), ("outputs",))) < 12_000
+    assert len(program((), ("inputs", "outputs"))) < 15_000
 
 
 def test_packing_writes_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

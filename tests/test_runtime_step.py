@@ -269,7 +269,13 @@ def test_a_value_goes_from_step_to_step(tmp_path: Path) -> None:
     metadata = made.artifacts["p"]["metadata"]
     assert re.fullmatch("sha256:[0-9a-f]{64}", metadata.pop("digest"))
     size = (made.folder / "artifacts" / "p").stat().st_size
-    assert metadata == {"format": "kalec-1", "type": "__main__.Point", "variable": "p", "size": size}
+    assert metadata == {
+        "format": "kalec-1",
+        "kind": "Artifact",
+        "type": "__main__.Point",
+        "variable": "p",
+        "size": size,
+    }
     content = step(shape, "print(p.x, isinstance(p, Point))", name="show", inputs=[take("p", "make")])
     assert run(tmp_path, content, {"make": made}).out == "3 True\n"
 

@@ -223,10 +223,18 @@ def test_estimators_come_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("value", "about"),
     [
-        pytest.param([1], {"type": "list"}, id="a builtin type"),
-        pytest.param(Pair(1, 2), {"type": f"{__name__}.Pair"}, id="a class of a module"),
-        pytest.param(collections.OrderedDict(), {"type": "collections.OrderedDict"}, id="of the standard library"),
-        pytest.param(types.SimpleNamespace(shape=(2, "x")), {"type": "types.SimpleNamespace"}, id="no real shape"),
+        pytest.param([1], {"type": "list", "kind": "Artifact"}, id="a builtin type"),
+        pytest.param(Pair(1, 2), {"type": f"{__name__}.Pair", "kind": "Artifact"}, id="a class of a module"),
+        pytest.param(
+            collections.OrderedDict(),
+            {"type": "collections.OrderedDict", "kind": "Artifact"},
+            id="of the standard library",
+        ),
+        pytest.param(
+            types.SimpleNamespace(shape=(2, "x")),
+            {"type": "types.SimpleNamespace", "kind": "Artifact"},
+            id="no real shape",
+        ),
     ],
 )
 def test_a_value_is_described(value: Any, about: dict[str, Any]) -> None:
@@ -237,9 +245,12 @@ def test_library_objects_are_described_by_their_public_name() -> None:
     pandas = pytest.importorskip("pandas")
     numpy = pytest.importorskip("numpy")
     linear = pytest.importorskip("sklearn.linear_model")
-    assert values.describe(pandas.DataFrame({"a": [1]})) == {"type": "pandas.DataFrame", "shape": [1, 1]}
-    assert values.describe(numpy.zeros((2, 3))) == {"type": "numpy.ndarray", "shape": [2, 3]}
-    assert values.describe(linear.LogisticRegression()) == {"type": "sklearn.linear_model.LogisticRegression"}
+    about = {"type": "pandas.DataFrame", "kind": "Dataset", "shape": [1, 1], "rows": 1, "columns": 1}
+    assert values.describe(pandas.DataFrame({"a": [1]})) == {**about, "dtypes": {"a": "int64"}}
+    about = {"type": "numpy.ndarray", "kind": "Dataset", "shape": [2, 3], "rows": 2, "columns": 3, "dtype": "float64"}
+    assert values.describe(numpy.zeros((2, 3))) == about
+    kind = "sklearn.linear_model.LogisticRegression"
+    assert values.describe(linear.LogisticRegression()) == {"type": kind, "kind": "Model"}
 
 
 LAMBDAS = """
@@ -264,7 +275,7 @@ def test_lambdas_read_the_variables_of_the_step_that_calls_them(tmp_path: Path) 
 
 
 def test_lambdas_are_refused_without_cloudpickle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(byvalue, "available", lambda: False)
+    monkeypatch.setattr(byvalue, "picklers", list)
     with pytest.raises(values.ValueProblem) as caught:
         values.save(str(tmp_path / "value"), {"f": [lambda: 1]}, "fs")
     assert str(caught.value).startswith("fs['f'][0] is a function, which cannot be saved: ")
@@ -335,31 +346,6 @@ def test_a_deep_value_is_refused_not_crashed_on(tmp_path: Path) -> None:
         deep = [deep]
     with pytest.raises(values.ValueProblem, match="RecursionError"):
         values.save(str(tmp_path / "value"), deep, "v")
-
-
-class Boxed:
-    """A handler: lists are saved as text."""
-
-    name = "text"
-
-    def matches(self, kind: type) -> bool:
-        return kind is list
-
-    def dump(self, value: Any) -> Any:
-        return repr(value)
-
-    def load(self, saved: Any) -> Any:
-        return ["loaded", saved]
-
-
-def test_a_handler_saves_in_its_own_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(values, "HANDLERS", [Boxed()])
-    assert same(tmp_path, [1]) == ["loaded", "[1]"]
-    assert same(tmp_path, (1,)) == (1,)
-    values.save(str(tmp_path / "value"), [1])
-    monkeypatch.setattr(values, "HANDLERS", [])
-    with pytest.raises(values.ValueProblem, match="saved by the handler 'text', which is not here"):
-        values.load(str(tmp_path / "value"))
 
 
 def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

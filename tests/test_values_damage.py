@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from runtime_steps import output, run, step, take
 
-from kalecompiler.runtime import bundle, values
+from kalecompiler.runtime import bundle, loading, reading, values, writing
 
 BIG = bytearray(b"ab" * (1 << 20))
 PAYLOAD: dict[str, Any] = {"text": "x" * 1000, "big": pickle.PickleBuffer(BIG), "n": [1, 2, 3]}
@@ -47,29 +47,48 @@ def refused(path: Path, digest: str | None) -> str:
     return message
 
 
+def parts(data: bytes) -> tuple[bytes, dict[str, Any]]:
+    """(the header and all after it, the header) of a file."""
+    end = data[-16 - int.from_bytes(data[-16:-8], "little") :]
+    return end, json.loads(end[:-16])
+
+
 def test_the_layout_is_the_documented_one(saved: tuple[Path, str]) -> None:
     path, digest = saved
     data = path.read_bytes()
-    assert data[:8] == b"KALEC\x00\x01\n"
-    length = int.from_bytes(data[8:16], "little")
-    header = json.loads(data[16 : 16 + length])
-    start = -(-(16 + length) // 64) * 64
-    offset, size = header["pickle"]
-    [[where, amount, readonly]] = header["buffers"]
-    assert (start + offset) % 64 == 0 and (start + where) % 64 == 0
-    assert data[start + where : start + where + amount] == BIG and readonly is False
-    assert pickle.loads(data[start + offset : start + offset + size], buffers=[BIG]) == {**PAYLOAD, "big": BIG}
-    assert digest == "sha256:" + hashlib.sha256(data).hexdigest()
-    assert (header["format"], header["type"]) == (1, "dict")
+    end, header = parts(data)
+    assert data[:64] == b"KALEC\x00\x01\n" + bytes(56) and data[-8:] == data[:8]
+    (offset, stream_readonly, [size], _), (where, readonly, [amount], _) = header["sections"]
+    assert offset == 64 and where % 64 == 0 and (stream_readonly, readonly) == (False, False)
+    assert data[where : where + amount] == BIG
+    assert pickle.loads(data[offset : offset + size], buffers=[BIG]) == {**PAYLOAD, "big": BIG}
+    assert (header["format"], header["type"], header["hash"]) == (1, "dict", "sha256")
+    assert digest == "sha256:" + hashlib.sha256(end).hexdigest()
+    places = [at for at, _, _, _ in header["sections"]] + [len(data) - len(end)]
+    for (start, *_, digests), stop in zip(header["sections"], places[1:], strict=True):
+        chunks = [data[at : min(at + (1 << 20), stop)] for at in range(start, stop, 1 << 20)]
+        assert digests == "".join(hashlib.sha256(chunk).hexdigest() for chunk in chunks)
+
+
+def test_every_byte_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a small file, all of them: header, lengths, padding and what ends it included."""
+    path = tmp_path / "value"
+    digest = values.save(str(path), {"x": [1, 2]}, "v")["digest"]
+    data = path.read_bytes()
+    monkeypatch.setattr(loading, "_Unpickler", None)  # would raise TypeError: nothing gets that far
+    for place in range(len(data)):
+        path.write_bytes(data[:place] + bytes([data[place] ^ 1 << place % 8]) + data[place + 1 :])
+        refused(path, digest)
+    path.write_bytes(data)
+    assert reading.read(str(path), digest)[0] == parts(data)[1]
 
 
 def test_flipped_bits_are_refused(saved: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> None:
     path, digest = saved
     data = path.read_bytes()
-    monkeypatch.setattr(values, "_Unpickler", None)  # would raise TypeError: nothing gets that far
+    monkeypatch.setattr(loading, "_Unpickler", None)
     chance = random.Random(5)
-    places = [*range(64), *(chance.randrange(len(data)) for _ in range(200))]
-    for place in places:
+    for place in [*range(70), *range(len(data) - 70, len(data)), *(chance.randrange(len(data)) for _ in range(500))]:
         path.write_bytes(data[:place] + bytes([data[place] ^ 1 << chance.randrange(8)]) + data[place + 1 :])
         refused(path, digest)
 
@@ -77,14 +96,25 @@ def test_flipped_bits_are_refused(saved: tuple[Path, str], monkeypatch: pytest.M
 def test_truncated_and_grown_files_are_refused(saved: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> None:
     path, digest = saved
     data = path.read_bytes()
-    monkeypatch.setattr(values, "_Unpickler", None)
+    monkeypatch.setattr(loading, "_Unpickler", None)
     chance = random.Random(6)
     for length in [*range(0, 300, 7), *(chance.randrange(len(data)) for _ in range(50)), len(data) - 1]:
         path.write_bytes(data[:length])
-        assert "it ends too early" in refused(path, digest)
+        refused(path, digest)
         refused(path, None)
-    path.write_bytes(data + b"\0")
-    assert "it goes on for 1 bytes after its end" in refused(path, digest)
+    for more in (b"\0", data[-16:], data):
+        path.write_bytes(data + more)
+        refused(path, digest)
+    path.write_bytes(data[:64] + bytes(64) + data[64:])
+    refused(path, digest)
+
+
+def test_a_file_with_other_content_and_a_fitting_header_is_refused(saved: tuple[Path, str]) -> None:
+    """Somebody who can write to the bucket can make a file that is right in itself, but not its digest."""
+    path, digest = saved
+    values.save(str(path), Canary(path.parent / "canary"), "v")
+    assert "does not have the digest" in refused(path, digest)
+    assert not (path.parent / "canary").exists()
 
 
 def test_another_file_is_refused(saved: tuple[Path, str], tmp_path: Path) -> None:
@@ -96,45 +126,53 @@ def test_another_file_is_refused(saved: tuple[Path, str], tmp_path: Path) -> Non
     assert message.endswith("help: run step make again")
 
 
-def _raw(header: bytes, length: int | None = None, magic: bytes = bundle.MAGIC, rest: bytes = b"") -> bytes:
-    return magic + (len(header) if length is None else length).to_bytes(8, "little") + header + rest
+def _raw(header: bytes, length: int | None = None, magic: bytes = bundle.MAGIC, data: bytes = b"") -> bytes:
+    end = header + (len(header) if length is None else length).to_bytes(8, "little") + magic
+    return magic.ljust(64, b"\0") + data + end
+
+
+def _sections(*sections: Any, data: bytes = b"", **more: Any) -> bytes:
+    return _raw(json.dumps({"format": 1, "sections": sections, **more}).encode(), data=data)
+
+
+NONSENSE = "its header makes no sense"
+LAYOUT = "its header describes no possible layout"
+CUT = "it is cut off, longer than it was, or damaged"
 
 
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        pytest.param(b"", "it ends too early", id="an empty file"),
+        pytest.param(b"", "it is empty", id="an empty file"),
         pytest.param(b"PAR1" + bytes(100), "it is no file of kalecompiler's", id="another kind of file"),
-        pytest.param(_raw(b"{}", 2**64 - 1), "it ends too early", id="an absurd header length"),
-        pytest.param(_raw(b"{}", 2**40), "it ends too early", id="a header length of a terabyte"),
+        pytest.param(bundle.MAGIC, CUT, id="a beginning alone"),
+        pytest.param(_raw(b"{}", 2**64 - 1), CUT, id="an absurd header length"),
+        pytest.param(_raw(b"{}", 2**40), CUT, id="a header length of a terabyte"),
+        pytest.param(_raw(b"{}", 3), CUT, id="a header that begins in the magic"),
         pytest.param(_raw(b"{}", magic=b"KALEC\x00\x02\n"), "is newer than this kalecompiler", id="a newer layout"),
         pytest.param(_raw(b'{"format": 2}'), "its format 2 is newer than this kalecompiler", id="a newer header"),
-        pytest.param(_raw(b"[1]"), "its header is no JSON object with a format", id="a list for a header"),
-        pytest.param(_raw(b"{"), "its header is no JSON object with a format", id="no JSON for a header"),
-        pytest.param(_raw(b"[" * 100_000), "its header is no JSON object with a format", id="a bottomless header"),
-        pytest.param(_raw(b"\xff\xfe"), "its header is no JSON object with a format", id="no text for a header"),
-        pytest.param(_raw(b'{"format": 1}'), "its header describes no possible layout", id="no sections"),
-        pytest.param(
-            _raw(b'{"format": 1, "pickle": [0, 1e99], "buffers": []}'), "no possible layout", id="a length like 1e99"
-        ),
-        pytest.param(
-            _raw(b'{"format": 1, "pickle": [0, -1], "buffers": []}'), "no possible layout", id="a negative length"
-        ),
-        pytest.param(
-            _raw(b'{"format": 1, "pickle": [0, 9999999999999999999999], "buffers": []}'),
-            "it ends too early",
-            id="an absurd section",
-        ),
-        pytest.param(
-            _raw(b'{"format": 1, "pickle": [0, 4], "buffers": [[0, 4, false]]}', rest=bytes(200)),
-            "no possible layout",
-            id="sections on top of each other",
-        ),
+        pytest.param(_raw(b"[1]"), NONSENSE, id="a list for a header"),
+        pytest.param(_raw(b"{"), NONSENSE, id="no JSON for a header"),
+        pytest.param(_raw(b"[" * 100_000), NONSENSE, id="a bottomless header"),
+        pytest.param(_raw(b"\xff\xfe"), NONSENSE, id="no text for a header"),
+        pytest.param(_raw(b'{"format": 1, "hash": "md5"}'), NONSENSE, id="a hash that is none of ours"),
+        pytest.param(_raw(b'{"format": 1}'), LAYOUT, id="no sections"),
+        pytest.param(_sections(), LAYOUT, id="nothing, and not absent"),
+        pytest.param(_sections([64, False, [1e99], ""]), LAYOUT, id="a length like 1e99"),
+        pytest.param(_sections([64, False, [-1], ""]), LAYOUT, id="a negative length"),
+        pytest.param(_sections([64, False, [9999999999999999999999], ""]), LAYOUT, id="an absurd section"),
+        pytest.param(_sections(*[[64, False, [4], ""]] * 2, data=bytes(64)), LAYOUT, id="on top of another"),
+        pytest.param(_sections([64, False, [4], ""]), LAYOUT, id="a section that is not there"),
+        pytest.param(_sections([64, 5, [4], ""], data=bytes(64)), LAYOUT, id="a flag that is a number"),
+        pytest.param(_sections([64, False, [4]], data=bytes(64)), LAYOUT, id="no digests"),
+        pytest.param(_sections([64, False, [4], ""], data=bytes(64)), "does not have the digest", id="an empty digest"),
+        pytest.param(_sections([64, False, [4], ""], absent=True, data=bytes(64)), LAYOUT, id="absent with a section"),
     ],
 )
 def test_strange_files_are_refused(tmp_path: Path, data: bytes, reason: str) -> None:
     (tmp_path / "value").write_bytes(data)
-    assert reason in refused(tmp_path / "value", "sha256:" + hashlib.sha256(data).hexdigest())
+    end = data[-16 - int.from_bytes(data[-16:-8], "little") :] if len(data) > 80 else data
+    assert reason in refused(tmp_path / "value", "sha256:" + hashlib.sha256(end).hexdigest())
     assert reason in refused(tmp_path / "value", None)
 
 
@@ -181,7 +219,7 @@ def test_a_full_disk_leaves_no_half_file(tmp_path: Path, monkeypatch: pytest.Mon
     def full(self: Any, data: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(bundle._Writer, "put", full)
+    monkeypatch.setattr(writing.Writer, "write", full)
     with pytest.raises(OSError, match="No space left"):
         values.save(str(tmp_path / "value"), [1], "v")
     assert list(tmp_path.iterdir()) == []

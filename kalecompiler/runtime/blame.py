@@ -1,106 +1,77 @@
-"""Why a value cannot be saved: the smallest part of it that fails, and what to do."""
+"""Why a value cannot be saved: the part of it that pickling fails at, how to get there, and what to do."""
 
 from __future__ import annotations
 
-import itertools
+import copyreg
+import io
 import pickle
-import time
-from types import FunctionType, ModuleType
 
-from . import values
+from . import about, saving
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-DEPTH = 40
-CHILDREN = 1000
-SECONDS = 20.0
-
-OTHER = "hand on the data that it holds, or give its class __getstate__ and __setstate__"
 ADVICE = {  # by what the name of the type contains
     "lock condition semaphore event thread queue _local": "create it in the step that uses it, or leave it out of the "
     "object's state with __getstate__",
     "generator coroutine": "hand on list(...) of it, or make it in the step that uses it",
     "textio buffered fileio memoryview mmap": "hand on the path or the content, and open it in the step that uses it",
-    "socket connection cursor engine session client sslcontext channel": "hand on what is needed to connect, and "
-    "connect in each step that uses it",
+    "socket connection cursor engine session client sslcontext channel": "connect in each step that uses it",
     "function": "define it with def at the top level of a cell, or add the package cloudpickle to the step",
     "module": "import it in the step that uses it",
+    "": "hand on the data that it holds, or give its class __getstate__ and __setstate__",
 }
 
 
-def explain(value: Any, variable: str) -> tuple[str, str]:
-    """(what fails and why, what to do) for a value that `values.dumps` refuses; the path starts at `variable`."""
-    error = _failure(value)
-    path, culprit = variable, value
-    deadline = time.monotonic() + SECONDS
-    seen = {id(value)}
-    for _ in range(DEPTH):
-        for step, child in itertools.islice(_children(culprit), CHILDREN):
-            if id(child) in seen or time.monotonic() > deadline:
-                continue
-            seen.add(id(child))
-            reason = _failure(child)
-            if reason is not None:
-                path, culprit, error = path + step, child, reason
-                break
-        else:
-            break
-    kind = values.type_name(type(culprit))
-    return f"{path} is a {kind}, which cannot be saved: {error}", _advice(culprit)
+def explain(value: Any, variable: str, error: Exception) -> str:
+    """What fails, why, and what to do, for a value whose pickling raised the error; the path starts at `variable`."""
+    chain, error = _trace(value, error)
+    named = value
+    for part in chain:
+        step = next((step for step, child in _children(named) if child is part and part is not named), None)
+        if step:
+            variable, named = variable + step, part
+    culprit = named if isinstance(chain[-1], type) else chain[-1]
+    usual = isinstance(error, (TypeError, pickle.PicklingError))
+    reason = str(error) if usual else f"{type(error).__name__}: {error}"
+    verb = "is" if culprit is named else "holds"
+    kind = "function" if isinstance(culprit, type) else type(culprit).__name__.lower()
+    cure = next(cure for words, cure in ADVICE.items() if not words or any(word in kind for word in words.split()))
+    return f"{variable} {verb} a {about.type_name(type(culprit))}, which cannot be saved: {reason}\n  help: {cure}"
 
 
-def _failure(value: Any) -> str | None:
-    """Why a value cannot be pickled, None if it can."""
+def _trace(value: Any, error: Exception) -> tuple[list[Any], Exception]:
+    """(the objects from the value down to what fails, the error): pickle in Python shows in its frames what it does."""
+    tracer: Any = pickle._Pickler(io.BytesIO(), 5, buffer_callback=lambda buffer: None)
+    tracer.reducer_override = saving.picklers()[-1](io.BytesIO(), saving.Recipes()).reducer_override
+    chain = [value]
     try:
-        values.dumps(value)
-    except Exception as error:  # __reduce__ and __getstate__ of any class may raise anything
-        usual = isinstance(error, (TypeError, pickle.PicklingError))
-        return str(error) if usual else f"{type(error).__name__}: {error}"
-    return None
+        tracer.dump(value)
+    except Exception as found:  # __reduce__ and __getstate__ of any class may raise anything
+        error, trace = found, found.__traceback__
+        while trace:
+            if trace.tb_frame.f_code.co_name == "save" and "obj" in trace.tb_frame.f_locals:
+                chain.append(trace.tb_frame.f_locals["obj"])
+            trace = trace.tb_next
+    return chain, error
 
 
 def _children(value: Any) -> Iterator[tuple[str, Any]]:
-    """(how to get there, part) of the parts of a value that pickling would visit."""
-    if isinstance(value, dict):
-        for key, item in value.items():
-            yield f"[{_short(key)}]", item
-            yield f" key {_short(key)}", key
-    elif isinstance(value, (list, tuple)):
-        for index, item in enumerate(value):
-            yield f"[{index}]", item
-    elif isinstance(value, (set, frozenset)):
-        for item in value:
-            yield f" item {_short(item)}", item
-    yield from _attributes(value)
+    """(how to get there, part) of the parts of a value that have a name."""
+    pairs: Any = value.items() if isinstance(value, dict) else ()
+    if isinstance(value, (list, tuple)):
+        pairs = enumerate(value)
+    for key, item in pairs:
+        yield f"[{_short(key)}]", item
+    slots: Any = getattr(copyreg, "_slotnames")(type(value))  # noqa: B009 - unknown to type checkers
+    for name in (*getattr(value, "__dict__", ()), *slots, "args", "keywords", "default_factory"):
+        yield f".{name}", getattr(value, name, None)
+    for cell in getattr(value, "__closure__", None) or ():
+        yield " (what it closes over)", cell.cell_contents
 
 
-def _attributes(value: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, (type, ModuleType)):
-        return
-    if isinstance(value, FunctionType):
-        for name, cell in zip(value.__code__.co_freevars, value.__closure__ or ()):
-            yield f" closes over {name}", cell.cell_contents
-        return
-    names = list(getattr(value, "__dict__", ()))
-    for kind in type(value).__mro__:
-        slots = kind.__dict__.get("__slots__", ())
-        names += [slots] if isinstance(slots, str) else slots
-    names += [name for name in ("default_factory", "func", "args", "keywords") if name not in names]
-    for name in names:
-        try:
-            yield f".{name}", getattr(value, name)
-        except Exception:  # a slot that is not set, a property that fails
-            continue
-
-
-def _short(value: Any) -> str:
-    text = repr(value) if isinstance(value, (str, int, float, bool, type(None), tuple)) else type(value).__name__
-    return text if len(text) <= 40 else text[:37] + "..."
-
-
-def _advice(culprit: Any) -> str:
-    kind = "function" if isinstance(culprit, type) else type(culprit).__name__.lower()
-    return next((cure for words, cure in ADVICE.items() if any(word in kind for word in words.split())), OTHER)
+def _short(key: Any) -> str:
+    text = repr(key) if isinstance(key, (str, bool)) or (isinstance(key, int) and abs(key) < 1e9) else ""
+    return text if 0 < len(text) <= 40 else type(key).__name__

@@ -23,10 +23,12 @@ class Carried:
     """Finds and loads `kalec_runtime` and its modules, each compiled when it is first imported."""
 
     def __init__(self, parts: Sequence[bytes]) -> None:
-        core = zlib.decompress(parts[0], -15)
+        core, *more = zlib.decompress(parts[0], -15).split(b"\2")
         _, words, *modules = core.split(b"\0")
-        for part in parts[1:]:  # each is compressed as if it followed the first
-            modules += zlib.decompressobj(-15, core).decompress(part).split(b"\0")
+        for part in parts[1:]:  # each is compressed as if it followed the core
+            more.append(zlib.decompressobj(-15, core).decompress(part))
+        for part in more:
+            modules += part.split(b"\0")
         spelled = {128 + number: word for number, word in enumerate(words.decode().split("\1"))}
         self.sources = {PACKAGE: ""}
         for module in modules:

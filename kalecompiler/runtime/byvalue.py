@@ -9,36 +9,36 @@ import sys
 from collections import ChainMap
 from types import FunctionType
 
-from . import values
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
 
-def available() -> bool:
-    """Whether cloudpickle can be imported."""
-    return importlib.util.find_spec("cloudpickle") is not None
-
-
-def pickler() -> Any:
-    """A pickler class that falls back on cloudpickle for what has no importable name, and only for that."""
+def picklers() -> list[Any]:
+    """The pickler class that falls back on cloudpickle for what has no importable name, where there is cloudpickle."""
+    if importlib.util.find_spec("cloudpickle") is None:
+        return []
     import cloudpickle
 
     class ByValue(cloudpickle.Pickler):  # type: ignore[misc]
+        def __init__(self, file: Any, recipes: Any, callback: Any = None) -> None:
+            super().__init__(file, protocol=5, buffer_callback=callback)
+            self.recipes = recipes
+
         def reducer_override(self, value: Any) -> Any:
             if isinstance(value, (io.TextIOWrapper, memoryview)):
                 raise pickle.PicklingError(f"cannot pickle {type(value).__name__!r} object")
-            if isinstance(value, (type, FunctionType)) and _named(value):
-                return NotImplemented
-            found = values.reduce(value)
-            if found is NotImplemented:
-                found = super().reducer_override(value)
+            found = self.recipes.reduce(value)
+            if found is not NotImplemented or (isinstance(value, (type, FunctionType)) and _named(value)):
+                return found
+            found = super().reducer_override(value)
+            if found is not NotImplemented:
+                self.recipes.packages.add("cloudpickle")
             if isinstance(value, FunctionType) and value.__globals__ is _globals():
                 found = _at_home(found)
             return found
 
-    return ByValue
+    return [ByValue]
 
 
 def _globals() -> dict[str, Any]:

@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import ast
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from kalecompiler.runtime.packed import PARTS
 
 COMMENT = "# speaks the executor contract of kfp.dsl.executor_main"
-EXTRAS = {
-    "outputs": "blame",
-    "parameters": "parameters",
-    "metrics": "metrics",
-    "guards": "guards",
-    "packages": "install",
-    "files": "install",
+COMMON = {"inputs", "outputs"}  # these are packed together with the core
+# What a step needs because of a key of its JSON.
+BY_KEY = {
+    "inputs": ("inputs",),
+    "outputs": ("outputs",),
+    "parameters": ("parameters",),
+    "metrics": ("metrics",),
+    "guards": ("guards", "outputs", "bonds", "arrays"),
+    "packages": ("install",),
+    "files": ("install",),
+    "handlers": ("handlers", "inputs", "outputs"),
+    "preview": ("preview",),
+    "max-artifact-size": ("limits",),
 }
+# What its code shows that it may need. Too much of it does no harm.
+AWAITS = re.compile(r"\b(async|await|asyncio)\b")
+SHOWS = re.compile(r"display|MPL|matplotlib|pyplot|\bplt\b|plot|show|seaborn|figure")
+BY_VALUE = re.compile(r"\blambda\b|^[ \t]+(async +)?def |^[ \t]+class |cloudpickle|argparse", re.MULTILINE)
+ODD = re.compile(r"logg|Logger|argparse|\bexcept\b|Exception|Error")
 # Nothing gets a name here: those of `__main__` belong to the notebook. `pack` tells how the parts are made.
 PROGRAM = """{}
 (lambda p:exec(__import__("zlib").decompress(p[0],-15).split(b"\\0")[0],\
@@ -25,17 +38,68 @@ PROGRAM = """{}
 """
 
 
-def extras(step: Mapping[str, Any]) -> tuple[str, ...]:
-    """The parts of the core that a step, given as its JSON values, needs beyond what every step needs; sorted."""
-    return tuple(sorted({part for key, part in EXTRAS.items() if step.get(key)}))
+def extras(step: Mapping[str, Any], others: str = "") -> tuple[str, ...]:
+    """The parts beyond the core that a step, given as its JSON values, needs; sorted.
+
+    `others` is the code of the other steps: what they make may pass through this one.
+    """
+    needed = {part for key, parts in BY_KEY.items() if step.get(key) for part in parts}
+    text = "\n".join(_sources(step))
+    if AWAITS.search(text):
+        needed.add("loop")
+    if SHOWS.search(text) or any(map(_echoes, step.get("code", ()))):
+        needed.add("rich")
+    if step.get("outputs"):
+        needed.update(_savers(step, text, text + "\n" + others))
+    return tuple(sorted(needed))
 
 
 def program(parts: Sequence[str] = (), extras: Sequence[str] | None = None) -> str:
     """The program of a step that needs `parts` ("shell") beyond the core; KeyError for an unknown one.
 
-    `extras` are the parts of the core that it needs, all of them by default. Python runs the program with two
-    arguments, the step's JSON and the executor input.
+    `extras` are more of them, all but those by default. Python runs the program with two arguments, the step's JSON
+    and the executor input.
     """
-    inner = sorted(set(EXTRAS.values())) if extras is None else extras
-    carried = "".join(f'"{PARTS[part]}",\n' for part in ("core", *inner, *parts))
+    names = {name for key in PARTS for name in key.split("+")} - {"core"}
+    wanted = {*(names - {"shell"} if extras is None else extras), *parts}
+    first = "+".join(["core", *sorted(wanted & COMMON)])
+    carried = "".join(f'"{PARTS[key]}",\n' for key in (first, *sorted(wanted - COMMON)))
     return PROGRAM.format(COMMENT, carried)
+
+
+def _sources(step: Mapping[str, Any]) -> Iterator[str]:
+    """All code that comes with a step."""
+    for piece in step.get("code", ()):
+        yield "\n".join([*piece["source"], *(text for _, text in piece.get("kept", ()))])
+    for lines in step.get("files", {}).values():
+        yield "\n".join(lines)
+
+
+def _savers(step: Mapping[str, Any], text: str, all_text: str) -> Iterator[str]:
+    """The parts that save what the core of saving cannot, or not as well."""
+    modules = {str(package.get("module") or package["requirement"]) for package in step.get("packages", ())}
+    takers = [name for output in step["outputs"] for name in output["for"]]
+    if modules or "import" in text:
+        yield "arrays"
+    if modules or len(takers) > len(set(takers)):
+        yield "bonds"
+    if "torch" in modules or "torch" in text:
+        yield "tensors"
+    if BY_VALUE.search(all_text) or "cloudpickle" in modules:
+        yield "byvalue"
+    if ODD.search(all_text):
+        yield "oddities"
+
+
+def _echoes(piece: Mapping[str, Any]) -> bool:
+    """Whether a piece ends with an expression that a notebook would show."""
+    if piece["kind"] not in ("cell", "metrics"):
+        return False
+    try:
+        body = ast.parse("\n".join(piece["source"])).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # whatever Python says of odd text
+        return True
+    last = body[-1] if body else None
+    if not isinstance(last, ast.Expr):
+        return False
+    return not (isinstance(last.value, ast.Call) and ast.unparse(last.value.func) == "print")

@@ -37,61 +37,38 @@ class Kernel:
         self.names.add(name)
         self.current = name
         self.recorder.start(piece)
-        codes = self._compile(source, name, piece["kind"] in ECHOING)
-        if "asyncio" in sys.modules or "asyncio" in source or any(code.co_flags & COROUTINE for code in codes):
-            self._loop().run_until_complete(self._evaluate_inside(codes))
-        else:
-            self._evaluate(codes)
-        self.recorder.finish()
+        self.recorder.finish(self._evaluate(self._compile(source, piece), source))
         self.current = None
 
     def close(self) -> None:
         """Cancel what is still waiting in the event loop."""
-        if self.loop is None:
-            return
-        import asyncio
+        if self.loop:
+            self.loop.close()
 
-        waiting = asyncio.all_tasks(self.loop)
-        for task in waiting:
-            task.cancel()
-        if waiting:
-            self.loop.run_until_complete(asyncio.wait(waiting))
-        self.loop.run_until_complete(self.loop.shutdown_asyncgens())
-        self.loop.close()
+    def _parse(self, source: str, name: str) -> Any:
+        return compile(source, name, "exec", _ast.PyCF_ONLY_AST | self.flags, dont_inherit=True)
 
-    def _compile(self, source: str, name: str, echo: bool) -> list[CodeType]:
+    def _compile(self, source: str, piece: Mapping[str, Any]) -> list[CodeType]:
         """The code of a piece, and apart from it that of its last expression if it is to be shown."""
-        tree: Any = compile(source, name, "exec", _ast.PyCF_ONLY_AST | self.flags, dont_inherit=True)
-        shown = None
-        if echo and tree.body and isinstance(tree.body[-1], _ast.Expr) and not _silenced(source, tree.body[-1]):
-            shown = _ast.Expression(tree.body.pop().value)
+        name = piece["name"]
+        tree = self._parse(source, name)
+        for line, text in piece.get("kept", ()):
+            at = sum(statement.end_lineno < line for statement in tree.body)
+            tree.body[at:at] = self._parse(text, name).body
+        rich = self.recorder.rich
+        shown = rich and piece["kind"] in ECHOING and rich.split(tree, source)
         body = compile(tree, name, "exec", self.flags, dont_inherit=True)
         self.flags |= body.co_flags & FUTURE_ANNOTATIONS  # the next cells have it too, as in a notebook
         return [body, compile(shown, name, "eval", self.flags, dont_inherit=True)] if shown else [body]
 
-    def _evaluate(self, codes: Sequence[CodeType]) -> None:
-        values = [eval(code, self.namespace) for code in codes]
-        self.recorder.result(values[-1])  # exec's value is None
-
-    async def _evaluate_inside(self, codes: Sequence[CodeType]) -> None:
-        """The same where the event loop runs, as it does around every cell of a notebook."""
-        value = None
-        for code in codes:
-            value = eval(code, self.namespace)
-            if code.co_flags & COROUTINE:
-                value = await value
-        self.recorder.result(value)
-
-    def _loop(self) -> Any:
-        if self.loop is None:
-            import asyncio
-
-            self.loop = asyncio.new_event_loop()
-            asyncio.set_event_loop(self.loop)
-        return self.loop
-
-
-def _silenced(source: str, last: Any) -> bool:
-    """Whether a semicolon follows the last expression: only white space and comments can follow that."""
-    rest = source.split("\n")[last.end_lineno - 1].encode()[last.end_col_offset :]
-    return bool(rest.lstrip().startswith(b";"))
+    def _evaluate(self, codes: Sequence[CodeType], source: str) -> Any:
+        """The value of the last of the codes (that of a body is None)."""
+        if "asyncio" in sys.modules or "asyncio" in source or any(code.co_flags & COROUTINE for code in codes):
+            try:
+                from . import loop
+            except ImportError:  # nothing of the step's own awaits: it does not carry this
+                pass
+            else:
+                self.loop = self.loop or loop.Loop()
+                return self.loop.evaluate(codes, self.namespace)
+        return [eval(code, self.namespace) for code in codes][-1]

@@ -24,6 +24,7 @@ class Task:
         self.outputs: dict[str, Any] = spec.get("outputs") or {}
         self.output_file: str = self.outputs.get("outputFile") or ""
         self.written: dict[str, Any] = {}
+        self.loaded: dict[str, Any] = {}  # inputs that came with others, before it was their turn
 
     @property
     def parameters(self) -> Mapping[str, Any]:

@@ -7,21 +7,17 @@ cached properties left out.
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import pickle
 import sys
-from types import FunctionType, ModuleType
+from types import FunctionType
 
-from . import failure, values
+from . import arrays, failure, saving
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from typing import Any
-
-
-LIMIT = 100_000
 
 
 def watch(step: Mapping[str, Any], namespace: Mapping[str, Any]) -> Callable[[], None]:
@@ -35,7 +31,9 @@ def watch(step: Mapping[str, Any], namespace: Mapping[str, Any]) -> Callable[[],
 
     def check() -> None:
         for group in groups:
-            for one, other, kind in shared(group, namespace):
+            from . import bonds
+
+            for one, other, kind in bonds.survey({name: namespace[name] for name in group if name in namespace})[0]:
                 cure = "the steps after it get two copies: a change of one will not show in the other"
                 print(f"kalec: warning: {one!r} and {other!r} share a {kind}; {cure}", file=sys.stderr)
         for name in changed(before, namespace):
@@ -75,41 +73,6 @@ def digest(value: Any) -> bytes | None:
     return sink.hash.digest()
 
 
-def shared(names: Iterable[str], namespace: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """(name, other name, type) of each two variables that reach one object which can be changed in place."""
-    owners: dict[int, str] = {}
-    found = []
-    for name in names:
-        for value in _reached(namespace.get(name)):
-            other = owners.setdefault(id(value), name)
-            if other != name:
-                found.append((other, name, values.type_name(type(value))))
-                break
-    return found
-
-
-def _reached(value: Any) -> list[Any]:
-    """The objects with a state of their own that a value reaches, itself among them; at most 100,000 steps."""
-    found: list[Any] = []
-    seen: set[int] = set()
-    todo = [value]
-    while todo and len(seen) < LIMIT:
-        item = todo.pop()
-        kind = type(item)
-        if id(item) in seen or isinstance(item, (type, FunctionType, ModuleType)):
-            continue
-        seen.add(id(item))
-        if kind.__module__.partition(".")[0] in ("numpy", "pandas"):
-            base = getattr(item, "base", None)
-            todo += [] if base is None else [base]
-            found += [] if kind.__name__ in ("dtype", "Index", "RangeIndex") else [item]
-            continue
-        if kind in (list, dict, set, bytearray) or hasattr(item, "__dict__"):
-            found.append(item)
-        todo += gc.get_referents(item)
-    return found
-
-
 class _Sink:
     """Takes what a pickler writes, into a hash."""
 
@@ -126,6 +89,8 @@ class _Sink:
 
 
 class _Digester(pickle.Pickler):
+    recipes = saving.Recipes()
+
     def reducer_override(self, value: Any) -> Any:
         kind = type(value)
         library = kind.__module__.partition(".")[0]
@@ -138,25 +103,24 @@ class _Digester(pickle.Pickler):
         cached = _cached(kind)
         if cached and cached.intersection(getattr(value, "__dict__", ())):
             return _without(value, cached)
-        return values.reduce(value)
+        return self.recipes.reduce(value)
 
 
 def _array(value: Any) -> list[Any]:
-    flat = (value if value.flags.c_contiguous else value.copy("C")).reshape(-1)
-    data = flat.view("u1") if value.itemsize and value.size else b""
+    data = arrays.flat(value if value.flags.c_contiguous else value.copy("C")) if value.nbytes else b""
     return [value.dtype, value.shape, pickle.PickleBuffer(data)]
 
 
 def _frame(value: Any) -> list[Any]:
     extra = [getattr(value, name, None) for name in getattr(value, "_metadata", ())]
     columns = [column.array for _, column in value.items()]
-    return [values.type_name(type(value)), value.index, value.columns, columns, value.attrs, extra]
+    return [str(type(value)), value.index, value.columns, columns, value.attrs, extra]
 
 
 def _sparse(value: Any) -> list[Any]:
     rows = value.tocsr(copy=True)
     rows.sum_duplicates()
-    return [values.type_name(type(value)), rows.shape, rows.data, rows.indices, rows.indptr]
+    return [str(type(value)), rows.shape, rows.data, rows.indices, rows.indptr]
 
 
 def _is_frame(kind: type) -> bool:

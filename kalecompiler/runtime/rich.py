@@ -1,25 +1,75 @@
-"""The representations of an object that a notebook would show, by MIME type; figures among them."""
+"""What a notebook shows of objects: the last expression of a cell, `display(...)`, and figures."""
 
 from __future__ import annotations
 
+import _ast
 import binascii
+import builtins
 import os
 import sys
+
+from . import display
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+DATA_LIMIT = 20 << 20  # characters of a cell's representations that are kept
 PLAIN_LIMIT = 50_000
 # The method of each is named after the part behind the slash: `_repr_html_`, `_repr_svg_`.
 TYPES = ("text/html", "text/markdown", "image/svg+xml", "image/png", "text/latex", "application/json")
 
 
-def prepare() -> None:
-    """Let matplotlib draw into memory, unless the environment asks for something (but not for a notebook's backend)."""
-    if os.environ.get("MPLBACKEND", "module://").startswith("module://"):
-        os.environ["MPLBACKEND"] = "Agg"
+class Rich:
+    """Shows objects in the log, and has a recorder keep their representations.
+
+    Matplotlib draws into memory, unless the environment asks for something (but not for a notebook's backend).
+    """
+
+    def __init__(self, recorder: display.Recorder) -> None:
+        self.recorder, self.room = recorder, DATA_LIMIT
+        builtins.display = self.display  # type: ignore[attr-defined]
+        if os.environ.get("MPLBACKEND", "module://").startswith("module://"):
+            os.environ["MPLBACKEND"] = "Agg"
+
+    def split(self, tree: Any, source: str) -> Any:
+        """Take the last expression, if it is to be shown, off a cell's syntax tree: its own tree, or None.
+
+        It is not if a semicolon follows it; only white space and comments can follow that.
+        """
+        last = tree.body[-1] if tree.body else None
+        if not isinstance(last, _ast.Expr):
+            return None
+        rest = source.split("\n")[last.end_lineno - 1].encode()[last.end_col_offset :]
+        return None if rest.lstrip().startswith(b";") else _ast.Expression(tree.body.pop().value)
+
+    def finish(self, value: Any) -> None:
+        """A piece has run: its result is shown, and open figures are, and closed, as in a notebook."""
+        if value is not None:
+            self._show("result", value)
+        self.show_figures()
+        self.room = DATA_LIMIT
+
+    def display(self, *values: Any, raw: bool = False, metadata: Any = None, **options: Any) -> None:
+        """IPython's `display`, as far as a log and a report can follow it; other options have no effect."""
+        for value in values:
+            self._show("display", value, raw, metadata)
+
+    def show_figures(self, *arguments: Any, **options: Any) -> None:
+        """What `pyplot.show` does in a step."""
+        for figure in take_figures(self.show_figures):
+            self._show("display", figure)
+
+    def _show(self, kind: str, value: Any, raw: bool = False, metadata: Any = None) -> None:
+        """Keep an object's representations, and print the plain one into the log."""
+        data, notes = (dict(value), {}) if raw else representations(value)
+        if "text/plain" in data:
+            print(data["text/plain"], file=self.recorder.streams[0], flush=True)
+        self.room -= sum(len(str(item)) for item in data.values())
+        if self.room < 0:
+            data = {"text/plain": data.get("text/plain", "")[:1000] + display.CUT}
+        self.recorder.add({"kind": kind, "data": data, "metadata": metadata or notes})
 
 
 def representations(value: Any) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -33,13 +33,16 @@ def _superfluous(node: ast.AST) -> Iterator[Cut]:
     if _is_for_checkers(node):
         yield (*_span(node), "")
         return
-    if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node) is not None:
+    if (
+        isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef))
+        and ast.get_docstring(node) is not None
+    ):
         yield (*_span(node.body[0]), "pass" if len(node.body) == 1 else "")
     if isinstance(node, ast.arg) and node.annotation:
         yield (node.lineno, node.col_offset + len(node.arg)), _span(node.annotation)[1], ""
     if isinstance(node, ast.AnnAssign):
         yield _span(node.target)[1], _span(node.annotation)[1], ""
-    if isinstance(node, ast.FunctionDef) and node.returns:
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.returns:
         (row, column), end = _span(node.returns)
         yield (row, column - len(" -> ")), end, ""
     for child in ast.iter_child_nodes(node):

@@ -70,6 +70,10 @@ def _set_up(step: Mapping[str, Any], task: contract.Task, namespace: dict[str, A
 
         install.packages(step.get("packages", ()), step.get("pip", {}), folders)
         install.files(step.get("files", {}), folders)
+    if step.get("handlers"):
+        from . import handlers
+
+        handlers.use(step["handlers"])
     if "shell" in step.get("parts", ()):
         from . import shell
 
@@ -87,20 +91,10 @@ def _run(step: Mapping[str, Any], kernel: cells.Kernel, *kinds: str) -> None:
 
 
 def _load(step: Mapping[str, Any], task: contract.Task, namespace: dict[str, Any], early: bool) -> None:
-    wanted = [item for item in step.get("inputs", ()) if item.get("early", False) == early]
-    if not wanted:
-        return
-    from . import values
+    if step.get("inputs"):
+        from . import inputs
 
-    for item in wanted:
-        artifact = task.input(item["port"])
-        path, digest = contract.local_path(artifact), (artifact.get("metadata") or {}).get("digest")
-        if not digest:
-            reason = f"the artifact of {item['variable']!r} ({path}), made by step {item['from']}, has no digest"
-            raise failure.StepFailed(f"{reason}\n  help: run step {item['from']} again")
-        value = values.load(path, digest, item["variable"], item["from"])
-        if value is not values.ABSENT:
-            namespace[item["variable"]] = value
+        inputs.load(step, task, namespace, early)
 
 
 def _guard(step: Mapping[str, Any], namespace: Mapping[str, Any]) -> Callable[[], None]:
@@ -120,25 +114,10 @@ def _measure(step: Mapping[str, Any], task: contract.Task, namespace: Mapping[st
 
 
 def _save(step: Mapping[str, Any], task: contract.Task, namespace: Mapping[str, Any]) -> None:
-    if not step.get("outputs"):
-        return
-    from . import values
+    if step.get("outputs"):
+        from . import outputs
 
-    for item in step["outputs"]:
-        value = namespace.get(item["variable"], values.ABSENT)
-        if value is values.ABSENT and not item.get("absent"):
-            cure = "bind it on every way through the step"
-            raise failure.StepFailed(f"{_goal(item)}: it is not bound at the end of the step\n  help: {cure}")
-        try:
-            metadata = values.save(task.new_output(item["port"]), value, item["variable"])
-        except (failure.ValueProblem, OSError) as error:
-            raise failure.StepFailed(f"{_goal(item, values.type_name(type(value)))}: {error}") from error
-        task.publish(item["port"], metadata)
-
-
-def _goal(item: Mapping[str, Any], kind: str = "") -> str:
-    about = ", from ".join(filter(None, (kind, item.get("cell"))))
-    return f"cannot hand {item['variable']!r} ({about}) on to {', '.join(item['for'])}"
+        outputs.save(step, task, namespace)
 
 
 def _failed(error: BaseException, step: Mapping[str, Any], kernel: cells.Kernel) -> int:
