@@ -1,32 +1,40 @@
-"""Findings -> text for people, or JSON for programs."""
+"""Findings -> text for people, or one of the formats that programs read."""
 
 from __future__ import annotations
 
+import importlib
 import json
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 
-from kalecompiler.diagnostics import Diagnostic, Severity
+from kalecompiler.diagnostics import RULES, Diagnostic, Severity
+from kalecompiler.fingerprints import fingerprints
+from kalecompiler.formats.context import Context
+from kalecompiler.formats.wording import concise, place, printable, shown
 from kalecompiler.model import Location
 
-_TAB = 4
+__all__ = ["FORMATS", "as_json", "place", "printable", "render", "statistics", "summary"]
+
 _WIDEST = 160
-_LONGEST = 600
 _COLORS = {"error": "\x1b[1;31m", "warning": "\x1b[1;33m", "bold": "\x1b[1m", "frame": "\x1b[1;34m", "none": ""}
 _RESET = "\x1b[0m"
 
 
-def render(diagnostics: Iterable[Diagnostic], format: str = "text", color: bool = False) -> str:
+def render(
+    diagnostics: Iterable[Diagnostic], format: str = "text", color: bool = False, context: Context | None = None
+) -> str:
     """Findings in the order of the notebook.
 
     Args:
         diagnostics: the findings, in any order.
         format: a key of `FORMATS`; KeyError for another.
         color: whether text carries ANSI colours.
+        context: what the report is about beside them.
 
     Returns: the report, ending in a newline; as text it is empty where there is nothing to report.
     """
-    return FORMATS[format](sorted(diagnostics, key=_order), color)
+    return FORMATS[format](sorted(diagnostics, key=_order), color, context or Context())
 
 
 def _order(diagnostic: Diagnostic) -> tuple[str, int, int, int, str, str]:
@@ -34,10 +42,34 @@ def _order(diagnostic: Diagnostic) -> tuple[str, int, int, int, str, str]:
     return (at.path, at.cell or 0, at.line or 0, at.column or 0, diagnostic.rule.code, diagnostic.message)
 
 
-def _text(diagnostics: list[Diagnostic], color: bool) -> str:
+def _text(diagnostics: list[Diagnostic], color: bool, _: Context) -> str:
     if not diagnostics:
         return ""
     return "\n".join([*(_finding(d, color) for d in diagnostics), summary(diagnostics) + "\n"])
+
+
+def _concise(diagnostics: list[Diagnostic], color: bool, _: Context) -> str:
+    """One line a finding, with the place in the file, and the place in the notebook at its end."""
+    lines = []
+    for diagnostic in diagnostics:
+        word = f"{diagnostic.severity.value}[{diagnostic.rule.code}]"
+        painted = _paint(word, diagnostic.severity.value, color)
+        lines.append(concise(diagnostic).replace(word, painted, 1) + "\n")
+    return "".join(lines)
+
+
+def statistics(diagnostics: Iterable[Diagnostic], format: str = "text") -> str:
+    """How often each rule was broken, the most frequent first; in JSON where the format is that."""
+    counts = sorted(Counter(d.rule.code for d in diagnostics).items(), key=lambda pair: (-pair[1], pair[0]))
+    rules = [(RULES[code], count) for code, count in counts]
+    if format == "json":
+        rows = [
+            {"code": rule.code, "name": rule.name, "severity": rule.severity.value, "count": count}
+            for rule, count in rules
+        ]
+        return json.dumps(rows, indent=2) + "\n"
+    width = max((len(str(count)) for _, count in rules), default=0)
+    return "".join(f"{count:>{width}}  {rule.code}  {rule.severity.value:<7}  {rule.name}\n" for rule, count in rules)
 
 
 def summary(diagnostics: Iterable[Diagnostic]) -> str:
@@ -55,7 +87,7 @@ def _finding(diagnostic: Diagnostic, color: bool) -> str:
     lines = [
         _paint(f"{severity}[{diagnostic.rule.code}]", severity, color)
         + _paint(f": {printable(diagnostic.message)}", "bold", color),
-        f"{gutter}{_paint('-->', 'frame', color)} {printable(place(at))}",
+        f"{gutter}{_paint('-->', 'frame', color)} {printable(_places(at))}",
     ]
     if at.line is not None and at.source is not None:
         text, caret = _excerpt(at.source, at.column, at.end_column)
@@ -67,34 +99,22 @@ def _finding(diagnostic: Diagnostic, color: bool) -> str:
     return "\n".join(lines) + "\n"
 
 
-def place(at: Location) -> str:
-    """A location in words, as ruff writes it: `churn.ipynb:cell 5:2:7`."""
-    parts = [at.path]
-    if at.cell is not None:
-        parts.append(f"cell {at.cell}")
-    if at.line is not None:
-        parts += [str(at.line)] + ([str(at.column)] if at.column is not None else [])
-    return ":".join(parts) + (f" (tag `{at.tag}`)" if at.tag is not None else "")
+def _places(at: Location) -> str:
+    """Where a finding is, in the notebook and, where that is known, in the file."""
+    return place(at) + ("" if at.file_line is None else f", line {at.file_line} of the file")
 
 
 def _excerpt(source: str, column: int | None, end: int | None) -> tuple[str, str]:
     """A source line as it is shown, and the caret line below it; columns count characters, and `end` is exclusive."""
-    shown = [_shown(char) for char in source]
-    if column is None or column > len(shown) + 1:
-        return "".join(shown)[:_WIDEST], ""
-    start, stop = column - 1, min(max(end or 0, column + 1) - 1, max(len(shown), column))
-    first = max(0, start - _WIDEST // 2) if len(shown) > _WIDEST else 0
-    text = "".join(shown[first : first + _WIDEST])
-    lead = sum(_width(char) for char in shown[first:start])
-    marked = sum(_width(char) for char in shown[start : min(stop, first + _WIDEST)])
+    chars = [shown(char) for char in source]
+    if column is None or column > len(chars) + 1:
+        return "".join(chars)[:_WIDEST], ""
+    start, stop = column - 1, min(max(end or 0, column + 1) - 1, max(len(chars), column))
+    first = max(0, start - _WIDEST // 2) if len(chars) > _WIDEST else 0
+    text = "".join(chars[first : first + _WIDEST])
+    lead = sum(_width(char) for char in chars[first:start])
+    marked = sum(_width(char) for char in chars[start : min(stop, first + _WIDEST)])
     return text, " " * lead + "^" * max(marked, 1)
-
-
-def _shown(char: str) -> str:
-    """A character as it can stand on a terminal: tabs as spaces, control characters as a replacement."""
-    if char == "\t":
-        return " " * _TAB
-    return char if char.isprintable() or unicodedata.combining(char) else "\ufffd"
 
 
 def _width(text: str) -> int:
@@ -102,22 +122,21 @@ def _width(text: str) -> int:
     return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
-def printable(text: str) -> str:
-    """Text of a notebook made safe for a terminal: one line of bearable length, no control characters."""
-    cut = text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]} ... {text[-_LONGEST // 2 :]}"
-    return "".join(_shown(char) if char != "\n" else " " for char in cut)
-
-
 def _paint(text: str, name: str, color: bool) -> str:
     return f"{_COLORS[name]}{text}{_RESET}" if color else text
 
 
-def _json(diagnostics: list[Diagnostic], color: bool) -> str:
-    return json.dumps([as_json(d) for d in diagnostics], indent=2, ensure_ascii=False) + "\n"
+def _json(diagnostics: list[Diagnostic], color: bool, context: Context) -> str:
+    marks = fingerprints(diagnostics, [context.path(d.location.path) for d in diagnostics])
+    rows = [as_json(d) | {"fingerprint": mark} for d, mark in zip(diagnostics, marks, strict=True)]
+    return json.dumps(rows, indent=2, ensure_ascii=False) + "\n"
 
 
 def as_json(diagnostic: Diagnostic) -> dict[str, str | int | None]:
-    """A finding as plain data: the public contract of `--format json`."""
+    """A finding as plain data: the public contract of `--format json`.
+
+    `line` and `column` count within the cell, `file_line` and those after it in the .ipynb file.
+    """
     at = diagnostic.location
     return {
         "code": diagnostic.rule.code,
@@ -130,7 +149,28 @@ def as_json(diagnostic: Diagnostic) -> dict[str, str | int | None]:
         "cell_id": at.cell_id,
         "line": at.line,
         "column": at.column,
+        "tag": at.tag,
+        "file_line": at.file_line,
+        "file_column": at.file_column,
+        "file_end_line": at.file_end_line,
+        "file_end_column": at.file_end_column,
     }
 
 
-FORMATS: dict[str, Callable[[list[Diagnostic], bool], str]] = {"text": _text, "json": _json}
+def _of_module(name: str) -> Callable[[list[Diagnostic], bool, Context], str]:
+    """A format with a module of its own, which is imported where it is asked for."""
+
+    def rendered(diagnostics: Sequence[Diagnostic], color: bool, context: Context) -> str:
+        text: str = importlib.import_module(f"kalecompiler.formats.{name}").render(diagnostics, context)
+        return text
+
+    return rendered
+
+
+FORMATS: dict[str, Callable[[list[Diagnostic], bool, Context], str]] = {
+    "full": _text,
+    "concise": _concise,
+    "json": _json,
+    **{name: _of_module(name) for name in ("github", "gitlab", "sarif", "junit")},
+    "text": _text,  # what `full` was called first
+}
