@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from kalecompiler import catalogue
+from kalecompiler import catalogue, settingpage
 from kalecompiler.cli import kalec
 
 DOCS = Path(__file__).parent
@@ -21,11 +21,20 @@ def cli_page() -> str:
     """docs/cli.md: every command with its arguments, options and examples."""
     lines = ["# The command line", "", "<!-- made by docs/generate.py from kalecompiler/cli.py -->", ""]
     lines += [_paragraphs(kalec), ""]
-    for name, command in kalec.commands.items():
-        lines += [f"- [`kalec {name}`](#kalec-{name}): {command.get_short_help_str(200)}"]
-    for name, command in kalec.commands.items():
+    for name, command in _commands():
+        lines += [f"- [`kalec {name}`](#kalec-{name.replace(' ', '-')}): {command.get_short_help_str(200)}"]
+    for name, command in _commands():
         lines += ["", *_command(name, command)]
     return "\n".join([*lines, "", *_statuses()]) + "\n"
+
+
+def _commands() -> Iterator[tuple[str, click.Command]]:
+    """Every command by the words that call it; a group's are its own."""
+    for name, command in kalec.commands.items():
+        if isinstance(command, click.Group):
+            yield from ((f"{name} {inner}", one) for inner, one in command.commands.items())
+        else:
+            yield name, command
 
 
 def _command(name: str, command: click.Command) -> Iterator[str]:
@@ -67,13 +76,15 @@ def _statuses() -> list[str]:
         0: "fine, warnings too; `--strict` makes them 1",
         1: "the notebook or the run is wrong",
         2: "the call, the configuration or an unreadable path",
+        3: "the endpoint, or the login there",
         70: "a bug of kalecompiler; `KALEC_DEBUG=1` shows its traceback",
+        124: "the run did not end within `--timeout`",
         130: "interrupted",
     }
     return ["## Exit status", "", "| status | |", "| --- | --- |", *(f"| {n} | {text} |" for n, text in table.items())]
 
 
-PAGES = {"cli.md": cli_page, "rules.md": catalogue.document}
+PAGES = {"cli.md": cli_page, "rules.md": catalogue.document, "settings.md": settingpage.document}
 
 
 def main(arguments: list[str]) -> int:

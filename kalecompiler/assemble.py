@@ -6,14 +6,15 @@ import ast
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from kalecompiler import internal, library, names, pieces, ports, requirements, results
-from kalecompiler.dataflow import Connected, Dataflow, Link
+from kalecompiler import handlercells, handling, internal, library, names, pieces, ports, requirements, results
+from kalecompiler.dataflow import Connected, Dataflow, Link, Shared
 from kalecompiler.diagnostics import Diagnostic
 from kalecompiler.facts import Site, Status
 from kalecompiler.ipython import Translation
 from kalecompiler.model import (
     Annotation,
     Artifact,
+    Cell,
     Code,
     CodeKind,
     Guard,
@@ -23,15 +24,18 @@ from kalecompiler.model import (
     Output,
     Parameter,
     Pipeline,
+    PipelineSettings,
     Role,
     Step,
     StepSettings,
 )
-from kalecompiler.preamble import Item, Preamble
+from kalecompiler.preamble import Preamble
 from kalecompiler.settings import Settings
 from kalecompiler.stepgraph import task_name
+from kalecompiler.steprules import FINAL_STATUS
 from kalecompiler.versions import Piece
 
+SHARED = (Role.IMPORTS, Role.FUNCTIONS, Role.HANDLER)
 _SCHEMAS = {library.PANDAS: "system.Dataset", library.ESTIMATOR: "system.Model"}
 
 
@@ -60,13 +64,18 @@ class Reading:
 
     @property
     def shared(self) -> list[Part]:
-        """The imports cells, then the functions cells: they run first, in this order."""
-        return [p for role in (Role.IMPORTS, Role.FUNCTIONS) for p in self.parts if p.annotation.role is role]
+        """The imports cells, then the functions cells, then those of handlers: they run first, in this order."""
+        return [p for role in SHARED for p in self.parts if p.annotation.role is role]
+
+    def cells(self, role: Role) -> list[tuple[Cell, ast.Module]]:
+        """The cells of a role, as Python."""
+        return [(p.annotation.cell, p.tree) for p in self.parts if p.annotation.role is role]
 
     @property
     def parameter_names(self) -> frozenset[str]:
-        """The names that parameter cells bind, those included whose default was refused."""
-        return self.bound([p for p in self.parts if p.annotation.role is Role.PARAMETERS])
+        """The names that parameter cells bind, those included whose default was refused, and an exit step's own."""
+        bound = self.bound([p for p in self.parts if p.annotation.role is Role.PARAMETERS])
+        return bound | {parameter.name for parameter in self.parameters}
 
     def shared_statements(self) -> list[list[ast.stmt]]:
         return [p.tree.body for p in self.shared]
@@ -121,8 +130,18 @@ def pipeline(
         for step, parts in reading.steps.items()
         for i, p in enumerate(parts)
     }
-    code = {c.name: tuple(_code(reading, shared, c, shown.get(c.name, ()), texts)) for c in flow.steps}
-    wanted = requirements.of_steps(reading, flow, code)
+
+    def code_of(flow: Dataflow) -> dict[str, tuple[Code, ...]]:
+        return {c.name: tuple(_code(reading, c, shown.get(c.name, ()), texts)) for c in flow.steps}
+
+    wanted = requirements.of_steps(reading, flow, code := code_of(flow))
+    own, problems = handlercells.read(reading.book, reading.cells(Role.HANDLER))
+    placed = handling.place(own, shared, flow, wanted)
+    if own:
+        flow = handling.carry(placed, shared, flow, reading.parameter_names)
+        wanted = requirements.of_steps(reading, flow, code := code_of(flow))
+        problems += handling.check(own, shared, reading.parameter_names)
+    handlers = handling.of_steps(placed, flow, wanted)
     wiring = _Wiring({c.name: _ports(c) for c in flow.steps}, _consumers(flow))
     steps = tuple(
         replace(
@@ -130,6 +149,7 @@ def pipeline(
             code=code[c.name],
             packages=wanted.packages[c.name],
             files=wanted.files[c.name],
+            handlers=handlers.get(c.name, ()),
             settings=settings.get(c.name, StepSettings()),
         )
         for c in flow.steps
@@ -139,12 +159,26 @@ def pipeline(
         name=config.pipeline_name,
         notebook=reading.book.name,
         steps=steps,
-        parameters=reading.parameters,
+        parameters=tuple(p for p in reading.parameters if p.name != FINAL_STATUS or p.origin is not None),
         description=config.description,
         index_url=config.index_url,
         trusted_hosts=config.trusted_hosts,
+        whole=_whole(config),
     )
-    return whole, wanted.findings
+    return whole, [*wanted.findings, *problems]
+
+
+def _whole(config: Settings) -> PipelineSettings:
+    fields = ("display_name", "pipeline_root", "ttl", "run_timeout", "workspace")
+    origins = [config.origins[name] for name in fields if name in config.origins]
+    return PipelineSettings(
+        display_name=config.display_name,
+        root=config.pipeline_root,
+        ttl=config.ttl,
+        run_timeout=config.run_timeout,
+        workspace=config.workspace,
+        origin=origins[0] if origins else None,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,37 +258,38 @@ def _changed_at(reading: Reading, c: Connected, variable: str) -> Location | Non
     return reading.locate(c.name, change.site) if change is not None else None
 
 
-def _code(
-    reading: Reading, shared: Preamble, c: Connected, metrics: Sequence[results.Result], texts: pieces.Texts
-) -> Iterator[Code]:
+def _code(reading: Reading, c: Connected, metrics: Sequence[results.Result], texts: pieces.Texts) -> Iterator[Code]:
     """All code of a step, in the order in which it runs."""
     book = reading.book
-    yield from _shared_code(reading, [shared.items[i] for i in c.preamble])
+    yield from _shared_code(reading, c.shared)
     yield from pieces.carried_code(book.name, c.carried, texts)
     for variable in dict.fromkeys(k.variable for k in c.inputs if internal.is_internal(k.variable)):
-        yield Code(f"{book.name} {variable}", CodeKind.CELL, internal.restore(variable))
+        if internal.restore(variable):
+            yield Code(f"{book.name} {variable}", CodeKind.CELL, internal.restore(variable))
     for number, part in enumerate(reading.steps[c.name], 1):
         cell = part.annotation.cell
-        yield Code(f"{book.name} {c.name}[{number}]", CodeKind.CELL, part.translation.source, cell.id, book.at(cell, 1))
+        name, kept = f"{book.name} {c.name}[{number}]", tuple(k[1:] for k in c.kept if k[0] == number - 1)
+        yield Code(name, CodeKind.CELL, part.translation.source, cell.id, book.at(cell, 1), kept)
     computed = [m for m in metrics if m.expression is not None]
     if computed:
         text = "\n".join(ast.unparse(m.node) for m in computed)
         yield Code(f"{book.name} pipeline-metrics", CodeKind.METRICS, text, None, book.at(computed[0].cell, 1))
     for variable in filter(internal.is_internal, c.outputs):
-        yield Code(f"{book.name} {variable}", CodeKind.METRICS, internal.keep(variable))
+        if internal.keep(variable):
+            yield Code(f"{book.name} {variable}", CodeKind.METRICS, internal.keep(variable))
 
 
-def _shared_code(reading: Reading, items: Sequence[Item]) -> Iterator[Code]:
+def _shared_code(reading: Reading, shared: Sequence[Shared]) -> Iterator[Code]:
     """The statements that a step takes from the imports and functions cells: imports together, others one by one."""
     used: dict[str, int] = {}
     lines: list[str] = []
     first: Location | None = None
-    for item in items:
+    for item, then in ((s.item, s.then) for s in shared):
         part = reading.shared[item.piece]
         text = pieces.statement_text(part.translation.source, item.statement)
         where = pieces.at_line(reading.book.at(part.annotation.cell), item.statement.lineno, part.translation.source)
         if part.annotation.role is Role.IMPORTS:
-            lines.append(text)
+            lines += [text, *then]
             first = first or where
             continue
         if lines:
@@ -265,5 +300,7 @@ def _shared_code(reading: Reading, items: Sequence[Item]) -> Iterator[Code]:
         used[name] = used.get(name, 0) + 1
         name += f"#{used[name]}" if used[name] > 1 else ""
         yield Code(name, CodeKind.FUNCTIONS, text, None, where)
+        if then:
+            yield Code(f"{name} after", CodeKind.FUNCTIONS, "\n".join(then), None, where)
     if lines:
         yield Code(f"{reading.book.name} imports", CodeKind.IMPORTS, "\n".join(lines), None, first)

@@ -21,6 +21,7 @@ SECTIONS = {
     "KC3": "Code in cells, IPython, packages",
     "KC4": "Parameters and metrics",
     "KC5": "Limits of Kubeflow Pipelines",
+    "KC6": "Practice",
 }
 
 _INTRODUCTION = """\

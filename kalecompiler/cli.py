@@ -1,27 +1,40 @@
 """The command line: arguments -> one command -> exit status. What the commands do is in `commands`.
 
 Exit status: 0 fine (warnings too, unless --strict), 1 the notebook or the run is wrong, 2 the call, the configuration
-or an unreadable path, 70 a bug of kalecompiler, 130 interrupted.
+or an unreadable path, 3 the endpoint or the login there, 70 a bug of kalecompiler, 124 timed out, 130 interrupted.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn
 
 import click
 
-from kalecompiler import commands, console
+from kalecompiler import checkcli, commands, console, remotecli, tagcli
 from kalecompiler.diagnostics import KalecError, NotebookError, UsageError
+from kalecompiler.options import (
+    COLOR,
+    CONFIG_MAPS,
+    IMAGE,
+    NOTEBOOK,
+    OUTPUT,
+    PARAMETER,
+    PARAMETER_FILE,
+    SECRETS,
+    STRICT,
+    VOLUMES,
+    examples,
+    formats,
+)
 from kalecompiler.suggest import did_you_mean
 from kalecompiler.wording import counted
 
 BUG = 70
 INTERRUPTED = 130
-Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class Commands(click.Group):
@@ -49,45 +62,6 @@ class Commands(click.Group):
         return status
 
 
-def _examples(*lines: str) -> str:
-    r"""Examples for the end of a help text; `\b` keeps click from wrapping them."""
-    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
-
-
-def _set_color(ctx: click.Context, _: click.Parameter, value: str) -> None:
-    ctx.color = {"always": True, "never": False}.get(value)
-
-
-NOTEBOOK = click.argument("notebook", type=click.Path(path_type=Path))
-OUTPUT = click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path, allow_dash=True),
-    metavar="FILE",
-    help="Where to write; - is stdout.",
-)
-IMAGE = click.option("--image", metavar="REF", help="Image of every step that names none of its own.")
-STRICT = click.option("--strict", is_flag=True, help="Take warnings for errors.")
-COLOR = click.option(
-    "--color",
-    type=click.Choice(["auto", "always", "never"]),
-    default="auto",
-    show_default=True,
-    expose_value=False,
-    is_eager=True,
-    callback=_set_color,
-    help="When to use colours; NO_COLOR is respected.",
-)
-
-
-def _formats(*names: str, spellings: tuple[str, ...] = ("--format",)) -> Callable[[Function], Function]:
-    """The option --format; the first name is the default."""
-    kind = click.Choice(names)
-    return click.option(
-        *spellings, "format_", type=kind, default=names[0], show_default=True, help="Format of the output."
-    )
-
-
 def _show_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     if wanted and not ctx.resilient_parsing:
         click.echo(commands.versions())
@@ -97,98 +71,111 @@ def _show_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
 @click.group(
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog=_examples(
+    epilog=examples(
         "kalec init notebook.ipynb     propose steps for a notebook without tags",
         "kalec check notebook.ipynb    does it compile?",
         "kalec compile notebook.ipynb  write the pipeline package",
         "kalec run notebook.ipynb      run it here",
+        "kalec submit notebook.ipynb   run it on a KFP endpoint",
     ),
 )
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help="Show versions."
 )
 def kalec() -> None:
-    """Compile tagged Jupyter notebooks to Kubeflow Pipelines, and run them on this machine."""
+    """Compile tagged Jupyter notebooks to Kubeflow Pipelines, and run them on this machine or on an endpoint."""
 
 
-@kalec.command(epilog=_examples("kalec init churn.ipynb", "kalec init churn.ipynb --write"))
-@NOTEBOOK
-@click.option("--write", is_flag=True, help="Write the tags into the notebook.")
-@COLOR
-def init(notebook: Path, write: bool) -> int:
-    """Propose tags for a notebook without any.
-
-    A step for each section, and tags for imports, functions and parameters. No edges: they come from the data.
-    """
-    click.echo(commands.init(notebook, write=write))
-    return 0
+for command in tagcli.COMMANDS:
+    kalec.add_command(command)
 
 
-@kalec.command(epilog=_examples("kalec check churn.ipynb", "kalec check notebooks/*.ipynb --format json"))
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="NOTEBOOK...")
-@_formats("text", "json", spellings=("--format", "--output-format"))  # ruff's spelling too
-@IMAGE
-@STRICT
-@COLOR
-def check(paths: tuple[Path, ...], format_: str, image: str | None, strict: bool) -> int:
-    """Tell whether notebooks compile.
-
-    Every problem is shown at once, each on its cell and line.
-    """
-    checked = commands.check(paths, {"image": image})
-    console.findings(checked.diagnostics, format_)
-    for message in checked.unreadable:
-        console.error(message)
-    if format_ == "text":
-        console.note(f"checked {counted(checked.notebooks, 'notebook')}")
-    return UsageError.status if checked.unreadable else commands.status(checked.diagnostics, strict)
+kalec.add_command(checkcli.check)
 
 
 @kalec.command(
-    name="compile", epilog=_examples("kalec compile churn.ipynb", "kalec compile churn.ipynb --format py -o -")
+    name="compile",
+    epilog=examples(
+        "kalec compile churn.ipynb", "kalec compile churn.ipynb --format py -o -", "kalec compile --check notebooks"
+    ),
 )
-@NOTEBOOK
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="NOTEBOOK...")
 @OUTPUT
-@_formats("yaml", "py")
+@formats("yaml", "py")
+@click.option("--check", "only_check", is_flag=True, help="Write nothing: are the packages that are there current?")
 @click.option("--no-limit", is_flag=True, help="Write what Kubeflow would refuse as too large, for measuring.")
 @IMAGE
 @STRICT
 @COLOR
-def compile_(notebook: Path, output: Path | None, format_: str, no_limit: bool, image: str | None, strict: bool) -> int:
+def compile_(paths: tuple[Path, ...], only_check: bool, image: str | None, strict: bool, **request: Any) -> int:
     """Write the pipeline package of a notebook.
 
-    Without --output it is NAME.yaml for NAME.ipynb, in the current folder.
+    Without --output it is NAME.yaml for NAME.ipynb, in the folder that `output` in [tool.kalecompiler] names, else in
+    the current one. With --check the packages of notebooks (files, folders, patterns; else those that the configuration
+    names) are compared with what the notebooks compile to; they are looked for beside the notebooks, unless `output`
+    says where. Differences are shown as a diff, and the exit status is 1.
     """
-    package = commands.compile_(notebook, {"image": image}, limit=not no_limit)
+    if only_check:
+        return _check_packages(paths, {"image": image}, strict)
+    if len(paths) != 1:
+        raise UsageError(f"name one notebook to compile, not {len(paths)}: `kalec compile churn.ipynb`")
+    return _compile(paths[0], {"image": image}, strict, **request)
+
+
+def _compile(
+    notebook: Path, options: dict[str, Any], strict: bool, output: Path | None, format_: str, no_limit: bool
+) -> int:
+    package = commands.compile_(notebook, options, limit=not no_limit)
     console.findings(package.diagnostics, err=True)
     if commands.status(package.diagnostics, strict):
         console.error("not written, as --strict takes warnings for errors")
         return 1
-    target = output or Path(f"{notebook.stem}.{format_}")
+    target = output or commands.package_path(notebook).with_suffix(f".{format_}")
     console.write(target, package.compiled.module if format_ == "py" else package.compiled.text)
     console.note(package.summary)
     return 0
 
 
+def _check_packages(paths: tuple[Path, ...], options: dict[str, Any], strict: bool) -> int:
+    """Compare packages with their notebooks, and show what differs."""
+    compared = commands.check_packages(paths, options)
+    for broken in compared.broken:
+        console.findings(broken.diagnostics, err=True)
+    for verdict in compared.stale:
+        console.write(Path("-"), verdict.diff)
+        console.error(f"{verdict.package} is not what {verdict.notebook} compiles to: {verdict.reason}")
+    for problem in compared.problems:
+        console.error(problem)
+    if compared.missing:
+        names = ", ".join(str(path) for path in compared.missing)
+        console.note(f"without a package: {names}")
+    console.note(f"{counted(compared.current, 'package')} current, {len(compared.stale)} not")
+    if compared.problems:
+        return UsageError.status
+    return int(bool(compared.stale or compared.broken or (strict and compared.missing)))
+
+
 @kalec.command(
-    epilog=_examples(
+    epilog=examples(
         "kalec run churn.ipynb",
         "kalec run churn.ipynb -p customers=2000 -p seed=1",
         "kalec run churn.ipynb --until split --format json",
+        "kalec run churn.ipynb --volume data=./data --secret database=.env",
     )
 )
 @NOTEBOOK
-@click.option("-p", "--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="Set a pipeline parameter.")
-@click.option(
-    "-f", "--file", type=click.Path(path_type=Path), metavar="FILE", help="Parameters from YAML or JSON; -p wins."
-)
+@PARAMETER
+@PARAMETER_FILE
 @click.option(
     "--jobs", type=click.IntRange(min=1), metavar="N", help="Steps that run at once; as many as there are cores."
 )
 @click.option("--until", metavar="STEP", help="Run this step and what it needs, and no more.")
 @click.option("--isolate", is_flag=True, help="Start each step in an empty folder, as a pod does.")
 @click.option("--folder", type=click.Path(path_type=Path), metavar="DIR", help="Where the run gets its folder.")
-@_formats("text", "json")
+@VOLUMES
+@SECRETS
+@CONFIG_MAPS
+@formats("text", "json")
 @IMAGE
 @STRICT
 @COLOR
@@ -203,15 +190,19 @@ def run(notebook: Path, format_: str, image: str | None, strict: bool, **request
         console.error("not run, as --strict takes warnings for errors")
         return 1
     with console.progress(package.pipeline) as on_event:
-        result = commands.run(notebook, package, commands.RunRequest(**request), on_event)
+        result = commands.run(notebook, package, commands.RunRequest(**request), on_event, console.note)
     click.echo(commands.describe_run(result, format_))
     return {"succeeded": 0, "stopped": INTERRUPTED}.get(result.status.value, 1)
 
 
-@kalec.command(epilog=_examples("kalec graph churn.ipynb", "kalec graph churn.ipynb --format svg -o churn.svg"))
+for command in remotecli.COMMANDS:
+    kalec.add_command(command)
+
+
+@kalec.command(epilog=examples("kalec graph churn.ipynb", "kalec graph churn.ipynb --format svg -o churn.svg"))
 @NOTEBOOK
 @OUTPUT
-@_formats("text", "json", "mermaid", "dot", "svg")
+@formats("text", "json", "mermaid", "dot", "svg")
 @IMAGE
 @COLOR
 def graph(notebook: Path, output: Path | None, format_: str, image: str | None) -> int:
@@ -226,7 +217,7 @@ def graph(notebook: Path, output: Path | None, format_: str, image: str | None) 
     return commands.status(diagnostics)
 
 
-@kalec.command(epilog=_examples("kalec why model churn.ipynb"))
+@kalec.command(epilog=examples("kalec why model churn.ipynb"))
 @click.argument("variable")
 @NOTEBOOK
 def why(variable: str, notebook: Path) -> int:
@@ -238,7 +229,36 @@ def why(variable: str, notebook: Path) -> int:
     return 0
 
 
-@kalec.command(epilog=_examples("kalec rule KC201", "kalec rule"))
+@kalec.command(
+    epilog=examples(
+        "kalec config churn.ipynb --show-origin",
+        "kalec config --schema > kalecompiler.schema.json",
+    )
+)
+@click.argument("notebook", type=click.Path(path_type=Path), required=False)
+@click.option("--show-origin", is_flag=True, help="Say where each value came from.")
+@click.option("--schema", is_flag=True, help="Print the JSON schema of [tool.kalecompiler] instead.")
+@formats("text", "json")
+@IMAGE
+@COLOR
+def config(notebook: Path | None, show_origin: bool, schema: bool, format_: str, image: str | None) -> int:
+    """Show the settings that hold for a notebook and its steps.
+
+    From its tags, its metadata, pyproject.toml, the environment and options; the more specific one wins, then the
+    nearer one.
+    """
+    if schema:
+        click.echo(commands.schema(), nl=False)
+        return 0
+    if notebook is None:
+        raise UsageError("name a notebook, as in `kalec config churn.ipynb`, or ask for the --schema")
+    text, diagnostics = commands.config(notebook, {"image": image}, format_, show_origin=show_origin)
+    console.findings(diagnostics, err=True)
+    click.echo(text)
+    return commands.status(diagnostics)
+
+
+@kalec.command(epilog=examples("kalec rule KC201", "kalec rule"))
 @click.argument("code", required=False)
 def rule(code: str | None) -> int:
     """Explain a rule, or list all.
@@ -250,7 +270,7 @@ def rule(code: str | None) -> int:
 
 
 @kalec.command(
-    epilog=_examples(
+    epilog=examples(
         'bash  eval "$(kalec completion bash)"     in ~/.bashrc',
         'zsh   eval "$(kalec completion zsh)"      in ~/.zshrc',
         "fish  kalec completion fish | source      in ~/.config/fish/config.fish",

@@ -7,8 +7,9 @@ imported by the command that needs it, so that `kalec check` never pays for kfp.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,19 +25,12 @@ from kalecompiler.suggest import did_you_mean
 from kalecompiler.wording import counted
 
 if TYPE_CHECKING:
+    from kalecompiler.checking import Report, Request
     from kalecompiler.compile import Compiled
     from kalecompiler.local import Event, RunResult
+    from kalecompiler.packagecheck import Compared
 
 Options = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """The findings of several notebooks, and about each path that could not be read, why."""
-
-    notebooks: int
-    diagnostics: tuple[Diagnostic, ...]
-    unreadable: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +40,7 @@ class Package:
     pipeline: Pipeline
     compiled: Compiled
     diagnostics: tuple[Diagnostic, ...]
+    experiment: str | None = None
 
     @property
     def summary(self) -> str:
@@ -59,25 +54,14 @@ def status(diagnostics: Sequence[Diagnostic], strict: bool = False) -> int:
     return int(has_errors(diagnostics) or (strict and bool(diagnostics)))
 
 
-def check(paths: Iterable[Path], options: Options) -> Checked:
-    """Check each notebook as far as it can be: one that cannot be read does not keep the others from it."""
-    from kalecompiler import sizes
-    from kalecompiler.plan import plan
+def check(paths: Iterable[Path], options: Options, request: Request | None = None) -> Report:
+    """Check each notebook as far as it can be: one that cannot be read does not keep the others from it.
 
-    count, found, unreadable = 0, list[Diagnostic](), list[str]()
-    for path in paths:
-        try:
-            planned = plan(path, options)
-            count += 1
-            found += planned.diagnostics
-            if planned.pipeline is not None:
-                found += sizes.check_sizes(planned.pipeline, sizes.measure(planned.pipeline))
-        except NotebookError as error:
-            found += error.diagnostics
-            count += 1
-        except UsageError as error:
-            unreadable.append(str(error))
-    return Checked(count, tuple(found), tuple(unreadable))
+    `request` says how, beside paths and options. Raises UsageError where the configuration is wrong.
+    """
+    from kalecompiler import checking
+
+    return checking.run(replace(request or checking.Request(), paths=tuple(paths), options=options))
 
 
 def compile_(path: Path, options: Options, *, limit: bool = True) -> Package:
@@ -97,7 +81,30 @@ def compile_(path: Path, options: Options, *, limit: bool = True) -> Package:
         compiled = compile_package(planned.pipeline, limit=limit)
     except NotebookError as error:
         raise NotebookError([*planned.diagnostics, *error.diagnostics]) from None
-    return Package(planned.pipeline, compiled, (*planned.diagnostics, *compiled.diagnostics))
+    diagnostics = (*planned.diagnostics, *compiled.diagnostics)
+    return Package(planned.pipeline, compiled, diagnostics, planned.settings.experiment)
+
+
+def package_path(path: Path) -> Path:
+    """Where the package of a notebook is written if nothing else is said. Raises UsageError."""
+    from kalecompiler import packagecheck
+
+    return packagecheck.package_path(path, beside=False)
+
+
+def check_packages(paths: Sequence[Path], options: Options) -> Compared:
+    """Compare the packages of notebooks with what they compile to; without paths those that the settings name.
+
+    Raises UsageError where the configuration is wrong.
+    """
+    from kalecompiler import checksettings, discovery, packagecheck
+
+    checksettings.forget()
+    settings = checksettings.nearest(Path())
+    wanted = paths or [Path(os.path.relpath(settings.folder / pattern)) for pattern in settings.notebooks]
+    found = discovery.find(wanted, checksettings.nearest)
+    compared = packagecheck.compare(found.files, lambda path: compile_(path, options).compiled.text)
+    return replace(compared, problems=(*found.problems, *compared.problems))
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +117,25 @@ class RunRequest:
     until: str | None = None
     isolate: bool = False
     folder: Path | None = None
+    volumes: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
+    config_maps: tuple[str, ...] = ()
 
 
-def run(path: Path, package: Package, request: RunRequest, on_event: Callable[[Event], None]) -> RunResult:
-    """Run the package of the notebook at `path` on this machine. Raises UsageError before anything runs."""
+def run(
+    path: Path,
+    package: Package,
+    request: RunRequest,
+    on_event: Callable[[Event], None],
+    note: Callable[[str], None] = lambda text: None,
+) -> RunResult:
+    """Run the package of the notebook at `path` on this machine; `note` is told what is not honoured here.
+
+    Raises UsageError before anything runs.
+    """
     from kalecompiler import local
     from kalecompiler.arguments import parse_arguments
+    from kalecompiler.local import provided
 
     return local.run(
         package.compiled.spec,
@@ -125,8 +145,11 @@ def run(path: Path, package: Package, request: RunRequest, on_event: Callable[[E
         jobs=request.jobs,
         isolate=request.isolate,
         until=request.until,
-        order=[step.name for step in package.pipeline.steps],
+        order=[step.settings.one("display-name") or step.name for step in package.pipeline.steps],
         on_event=on_event,
+        platform=package.compiled.platform,
+        given=provided.parse(request.volumes, request.secrets, request.config_maps),
+        note=note,
     )
 
 
@@ -167,6 +190,22 @@ def why(path: Path, variable: str) -> str:
     return explain(analyse(path, {}), variable)
 
 
+def config(path: Path, options: Options, format_: str, *, show_origin: bool) -> tuple[str, tuple[Diagnostic, ...]]:
+    """The effective settings of a notebook, and what is wrong with them."""
+    from kalecompiler import configuration
+
+    found, diagnostics = configuration.rows(path, dict(options))
+    text = configuration.as_json(found) if format_ == "json" else configuration.as_text(found, show_origin)
+    return text, tuple(diagnostics)
+
+
+def schema() -> str:
+    """The JSON schema of `[tool.kalecompiler]`."""
+    from kalecompiler import settingschema
+
+    return settingschema.text()
+
+
 def rule(code: str | None) -> str:
     """The page of a rule, or without a code the list of all."""
     from kalecompiler import catalogue
@@ -191,6 +230,27 @@ def init(path: Path, *, write: bool) -> str:
         starter.write(path, proposals)
     end = f"written to {path}; next: kalec check {path}" if write else "nothing written yet: --write does it"
     return f"{starter.describe(proposals)}\n{end}"
+
+
+def init_project(folder: Path, ci: Sequence[str]) -> str:
+    """Set up a project: its configuration, and what runs the checks; says what was done. Raises UsageError."""
+    from kalecompiler import projectfiles
+
+    return projectfiles.write(folder, ci)
+
+
+def tag(path: Path, cell: str, tags: Sequence[str]) -> str:
+    """Give a cell tags; says what it has then. Raises UsageError."""
+    from kalecompiler import tagging
+
+    return tagging.tag(path, cell, tags)
+
+
+def untag(path: Path, cell: str, tags: Sequence[str]) -> str:
+    """Take tags from a cell; says what it has then. Raises UsageError."""
+    from kalecompiler import tagging
+
+    return tagging.untag(path, cell, tags)
 
 
 def versions() -> str:

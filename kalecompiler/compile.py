@@ -12,7 +12,7 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from kalecompiler import limits, render, sizes
+from kalecompiler import kfpversions, limits, render, sizes
 from kalecompiler.diagnostics import Diagnostic, NotebookError, has_errors
 from kalecompiler.version import VERSION
 
@@ -42,14 +42,15 @@ class Compiled:
 def check(pipeline: Pipeline) -> tuple[Diagnostic, ...]:
     """Every reason (KC5xx) why KFP or a cluster could not run the pipeline; needs no kfp."""
     findings = limits.check_expressible(pipeline)
-    return findings or sizes.check_sizes(pipeline, sizes.measure(pipeline))
+    return findings if has_errors(findings) else (*findings, *sizes.check_sizes(pipeline, sizes.measure(pipeline)))
 
 
 def compile_package(pipeline: Pipeline, *, limit: bool = True) -> Compiled:
     """Compile the pipeline; `limit=False` does so even if the package is too large to run.
 
-    Raises NotebookError (KC5xx) where KFP or a cluster could not run it.
+    Raises NotebookError (KC5xx) where KFP or a cluster could not run it, UsageError where kfp is too old for a setting.
     """
+    kfpversions.check(pipeline)
     module = render.render(pipeline)
     measured = sizes.measure(pipeline)
     findings = sizes.check_sizes(pipeline, measured) if limit else ()

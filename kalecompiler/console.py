@@ -17,6 +17,7 @@ from kalecompiler.model import Pipeline
 
 if TYPE_CHECKING:
     from kalecompiler.local import Event
+    from kalecompiler.submit.views import RunView
 
 
 def findings(diagnostics: Sequence[Diagnostic], format_: str = "text", *, err: bool = False) -> None:
@@ -61,6 +62,15 @@ def progress(pipeline: Pipeline) -> Iterator[Callable[[Event], None]]:
 
     with progress.show(sys.stderr, lambda place: local.locate(pipeline, place)) as on_event:
         yield on_event
+
+
+@contextlib.contextmanager
+def remote_progress() -> Iterator[Callable[[RunView], None]]:
+    """What to give `remote.follow` as `take`: the run is shown on stderr as it goes on."""
+    from kalecompiler.submit import display
+
+    with display.show(sys.stderr) as take:
+        yield take
 
 
 def colored(stream: TextIO) -> bool:

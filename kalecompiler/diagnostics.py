@@ -22,11 +22,12 @@ class Severity(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A kind of finding: its stable code, a name in kebab case, and how much it weighs."""
+    """A kind of finding: its stable code, a name in kebab case, how much it weighs, and whether it is on by default."""
 
     code: str
     name: str
     severity: Severity
+    on: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,11 @@ def _warning(code: str, name: str) -> Rule:
     return Rule(code, name, Severity.WARNING)
 
 
+def _off(code: str, name: str) -> Rule:
+    """A warning for those who select it."""
+    return Rule(code, name, Severity.WARNING, on=False)
+
+
 # KC0xx: the file
 INVALID_JSON = _error("KC001", "invalid-json")
 INVALID_NOTEBOOK = _error("KC002", "invalid-notebook")
@@ -107,6 +113,12 @@ UNTAGGED_CODE = _warning("KC120", "untagged-code")
 EMPTY_STEP = _warning("KC121", "empty-step")
 CONTRADICTORY_SETTINGS = _error("KC122", "contradictory-settings")
 INVALID_SETTING = _error("KC123", "invalid-setting")
+INVALID_HANDLER = _error("KC124", "invalid-handler")
+UNKNOWN_NOQA = _warning("KC125", "unknown-noqa")
+CONFLICTING_SETTINGS = _error("KC126", "conflicting-settings")
+EXIT_STEP = _error("KC127", "exit-step")
+IGNORED_FAILURE = _error("KC128", "ignored-failure")
+SHARED_CLAIM = _warning("KC129", "shared-claim")
 METADATA_WITHOUT_EFFECT = _warning("KC130", "metadata-without-effect")
 UNKNOWN_METADATA_KEY = _warning("KC131", "unknown-metadata-key")
 INVALID_METADATA = _error("KC132", "invalid-metadata")
@@ -122,7 +134,7 @@ DELETED_NAME = _error("KC205", "deleted-name")
 SHARED_CELL_READS_STEP = _error("KC206", "shared-cell-reads-step")
 SIBLING_VERSION = _warning("KC207", "sibling-version")
 STATE_IN_DEFINITION = _error("KC208", "state-in-definition")
-MOVED_DEFAULT = _error("KC209", "moved-default")
+CHANGED_IN_DEFINITION = _error("KC209", "changed-in-definition")
 STAR_IMPORT = _error("KC210", "star-import")
 AMBIGUOUS_DEFINITION = _error("KC211", "ambiguous-definition")
 SCATTERED_STEP = _error("KC212", "scattered-step")
@@ -154,6 +166,7 @@ UNCARRIED_MODULE = _error("KC324", "uncarried-local-module")
 UNCARRIED_DATA = _warning("KC325", "uncarried-package-data")
 OPTIONAL_IMPORT = _warning("KC326", "optional-import")
 SHADOWING_MODULE = _warning("KC327", "shadowing-module")
+UNKNOWN_MODULE = _warning("KC328", "unknown-module")
 OTHER_DISTRIBUTION = _warning("KC330", "other-distribution")
 CONFLICTING_REQUIREMENTS = _warning("KC331", "conflicting-requirements")
 
@@ -171,6 +184,20 @@ WORKFLOW_TOO_LARGE = _error("KC503", "workflow-too-large")
 PARAMETER_NAME = _error("KC504", "parameter-name")
 RESOURCE_NOT_CARRIED = _error("KC506", "resource-not-carried")
 TEXT_NOT_CARRIED = _error("KC507", "text-not-carried")
+
+# KC6xx: practice; not asked by `compile`
+PICKLED_VARIABLE = _off("KC601", "pickled-variable")
+SECRET_IN_CODE = _warning("KC602", "secret-in-code")
+UNPINNED_PACKAGE = _off("KC603", "unpinned-package")
+MACHINE_PATH = _warning("KC604", "machine-path")
+LOCAL_FILE = _warning("KC605", "local-file")
+IDLE_STEP = _warning("KC606", "idle-step")
+UNUSED_IMPORT = _warning("KC607", "unused-heavy-import")
+UNSEEDED_SPLIT = _warning("KC608", "unseeded-split")
+LEAKING_FIT = _warning("KC609", "leaking-fit")
+OUT_OF_ORDER = _off("KC610", "out-of-order")
+STRIPPED_TAGS = _warning("KC611", "stripped-tags")
+OLD_TAG = _off("KC612", "old-tag")
 
 RULES: dict[str, Rule] = {
     rule.code: rule for rule in sorted((v for v in vars().values() if isinstance(v, Rule)), key=lambda r: r.code)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from kalecompiler.diagnostics import RELATIVE_IMPORT
 from kalecompiler.findings import Problem
 from kalecompiler.shapes import catches
+from kalecompiler.trees import walk
 
 _ABSENT = {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"}
 _DYNAMIC = {"__import__", "import_module", "importlib.import_module"}
@@ -31,12 +32,20 @@ def imports_of(code: str | ast.AST, package: str = "") -> tuple[Import, ...]:
     Raises SyntaxError for source that is no Python.
     """
     tree = ast.parse(code) if isinstance(code, str) else code
+    if not any(isinstance(node, ast.Import | ast.ImportFrom) or _names_import(node) for node in walk(tree)):
+        return ()  # as most cells are
     return tuple(_walk(tree, package, optional=False))
+
+
+def _names_import(node: ast.AST) -> bool:
+    """Whether a node may be the function of a call that imports."""
+    name = node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
+    return name in ("__import__", "import_module")
 
 
 def relative_imports(code: ast.AST) -> tuple[Problem, ...]:
     """A problem for each relative import of a cell: a notebook is in no package."""
-    nodes = [node for node in ast.walk(code) if isinstance(node, ast.ImportFrom) and node.level]
+    nodes = [node for node in walk(code) if isinstance(node, ast.ImportFrom) and node.level]
     return tuple(_relative(node) for node in nodes)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from kalecompiler import magics
 from kalecompiler.cellmagics import CellMagic, block_literal, cell_magic, indented
@@ -26,7 +26,7 @@ class Translation:
 
     `requirements` are (requirement, line) of `pip install` lines; `-r FILE` and `-c FILE` stand as written there.
     `soft` are (line, name) that a shell line or magic reads if there is such a variable. `writes` are (path, text) of
-    `%%writefile` cells whose path is written out.
+    `%%writefile` cells whose path is written out. `tree` is that of `source`, where it is Python.
     """
 
     source: str
@@ -34,6 +34,7 @@ class Translation:
     soft: tuple[tuple[int, str], ...] = ()
     problems: tuple[Problem, ...] = ()
     writes: tuple[tuple[str, str], ...] = ()
+    tree: ast.Module | None = field(default=None, compare=False, repr=False)
 
 
 def translate(source: str) -> Translation:
@@ -54,7 +55,8 @@ def _checked(translation: Translation, tree: ast.Module | None = None) -> Transl
         found = tuple(problems_of(translation.source, parsed))
     else:
         found = (syntax_problem(translation.source, parsed),)
-    return replace(translation, problems=translation.problems + found)
+    known = parsed if isinstance(parsed, ast.Module) else None
+    return replace(translation, problems=translation.problems + found, tree=known)
 
 
 def automagic(name: str) -> str | None:
@@ -108,7 +110,7 @@ def _over_body(magic: CellMagic, blank: str, line: int, body: str) -> Translatio
     head = magic.outcome.code or ""
     if magic.indented and not (isinstance(tree := parse(inner.source), ast.Module) and tree.body):
         head += " pass"
-    return _placed(replace(_shifted(inner, line - 1), source=blank + head + code), magic.outcome, line)
+    return _placed(replace(_shifted(inner, line - 1), source=blank + head + code, tree=None), magic.outcome, line)
 
 
 def _rewritten(source: str, tree: ast.Module, original: str) -> Translation:

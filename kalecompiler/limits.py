@@ -9,6 +9,7 @@ import math
 import re
 from typing import TYPE_CHECKING, Any
 
+from kalecompiler import settingrules, steprules
 from kalecompiler.diagnostics import (
     PARAMETER_NAME,
     RESOURCE_NOT_CARRIED,
@@ -38,14 +39,19 @@ DEEPEST = 30
 
 _PARAMETER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _KFP_RESERVED = {"Output", "self"}
+# What Argo knows how to fill in; anything else in double braces it leaves alone.
+_REPLACED = re.compile(
+    r"\{\{\s*(=|\$|(workflow|inputs|outputs|tasks|steps|pod|node|item|retries)\b).*?(\}\}|$)", re.DOTALL
+)
 _ACCELERATOR = re.compile(r"[a-z0-9.-]+/[A-Za-z0-9._-]+")
-_IMAGE = re.compile(r"[!-~]+")
 
 
 def check_expressible(pipeline: Pipeline) -> tuple[Diagnostic, ...]:
-    """Everything in the pipeline that KFP cannot express, as KC403 and KC504 to KC507."""
+    """Everything in the pipeline that KFP cannot express, as KC126 to KC129, KC403 and KC504 to KC507."""
     whole = Location(pipeline.notebook)
-    findings = [*_text_findings("the pipeline's description", pipeline.description, whole)]
+    findings = [*steprules.check(pipeline)]
+    for what, text in (("description", pipeline.description), ("display name", pipeline.whole.display_name)):
+        findings += _text_findings(f"the pipeline's {what}", text, whole)
     for parameter in pipeline.parameters:
         findings += _parameter_findings(parameter, parameter.origin or whole)
     for step in pipeline.steps:
@@ -103,7 +109,15 @@ def _step_findings(step: Step, location: Location) -> Iterator[Diagnostic]:
     for kind, pairs in (("label", settings.labels), ("annotation", settings.annotations)):
         for key, value in pairs:
             yield from _text_findings(f"{kind} `{key}` of step `{step.name}`", key + value, location)
-    if settings.image is not None and (not _IMAGE.fullmatch(settings.image) or "{{" in settings.image):
+    for key, value in settings.annotations:
+        if match := _REPLACED.search(value):
+            what = f"annotation `{key}` of step `{step.name}` holds `{settingrules.shown(match[0])}`"
+            where = settings.origin("annotation", key=key) or location
+            hint = "leave out the braces: other text in double braces stays as it is"
+            yield Diagnostic(TEXT_NOT_CARRIED, f"{what}, which KFP's engine would replace", where, hint)
+    for kind, key, value in settings.others:
+        yield from _text_findings(f"`{kind}` of step `{step.name}`", key + value, settings.origin(kind) or location)
+    if settings.image is not None and settingrules.image("", settings.image):
         yield Diagnostic(
             TEXT_NOT_CARRIED,
             f"step `{step.name}` has no usable image: `{settings.image}`",
@@ -119,21 +133,25 @@ def _text_findings(what: str, text: str, location: Location) -> Iterator[Diagnos
 
 
 def _resource_findings(step: Step, location: Location) -> Iterator[Diagnostic]:
-    accelerators = [name for name, _ in step.settings.limits if name not in QUANTITIES]
-    reasons = (
-        [f"two kinds of accelerator: {' and '.join(f'`{name}`' for name in accelerators)}"]
-        if len(accelerators) > 1
-        else []
-    )
-    reasons += [reason for name, quantity in step.settings.limits if (reason := _limit_reason(name, quantity))]
-    reasons += [reason for name, quantity in step.settings.requests if (reason := _request_reason(name, quantity))]
-    for reason in reasons:
-        yield Diagnostic(
-            RESOURCE_NOT_CARRIED,
-            f"KFP cannot give step `{step.name}` {reason}",
-            location,
-            "it takes cpu (2, 0.5, 500m), memory (4Gi, 512M), and one accelerator as a limit (nvidia.com/gpu, 1)",
-        )
+    settings = step.settings
+    accelerators = [name for name, _ in settings.limits if name not in QUANTITIES]
+    if len(accelerators) > 1:
+        reason = f"two kinds of accelerator: {' and '.join(f'`{name}`' for name in accelerators)}"
+        yield _uncarried(step, reason, settings.origin("limit", key=accelerators[1]) or location)
+    for kind, pairs, reason_of in (
+        ("limit", settings.limits, _limit_reason),
+        ("request", settings.requests, _request_reason),
+    ):
+        for name, quantity in pairs:
+            if wrong := reason_of(name, quantity):
+                yield _uncarried(step, wrong, settings.origin(kind, key=name) or location, name)
+
+
+def _uncarried(step: Step, reason: str, location: Location, resource: str = "") -> Diagnostic:
+    hint = "it takes cpu (2, 0.5, 500m), memory (4Gi, 512M), and one accelerator as a limit (nvidia.com/gpu, 1)"
+    if resource == "ephemeral-storage":
+        hint = "an empty folder with a bound takes its place, as in `empty-dir:work:/work:size=10Gi`"
+    return Diagnostic(RESOURCE_NOT_CARRIED, f"KFP cannot give step `{step.name}` {reason}", location, hint)
 
 
 def _limit_reason(name: str, quantity: str) -> str | None:

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
-from kalecompiler.diagnostics import BROKEN_LOCAL_MODULE, SHADOWING_MODULE, UNCARRIED_DATA, UNCARRIED_MODULE, Rule
+from kalecompiler import watch
+from kalecompiler.diagnostics import (
+    BROKEN_LOCAL_MODULE,
+    SHADOWING_MODULE,
+    UNCARRIED_DATA,
+    UNCARRIED_MODULE,
+    UNKNOWN_MODULE,
+    Rule,
+)
 from kalecompiler.findings import Problem
 from kalecompiler.imports import Import, imports_of
-from kalecompiler.packages import is_standard
+from kalecompiler.packages import is_installed, is_standard
+from kalecompiler.searchpath import Added
 from kalecompiler.wording import listed_once
 
 _LARGEST = 100_000  # bytes of one module: a whole step must fit into an argument of 128 KiB
@@ -27,24 +37,75 @@ class LocalModules:
     problems: tuple[Problem, ...] = ()
 
 
+class Surroundings:
+    """What lies beside a notebook, each folder read once: a notebook with many steps asks for the same ones often.
+
+    `added` are the folders that the notebook adds to `sys.path`; `first` tells of one of them that its modules come
+    before installed ones. `known` tells of a module that is in none of them whether it is a package of an index.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        added: Iterable[Added] = (),
+        known: Callable[[str], bool] = lambda _: True,
+        first: bool = True,
+        shown: str = "beside the notebook",
+    ) -> None:
+        self.folder, self.known, self.first, self.shown = folder, known, first, shown
+        self.added = [Surroundings(folder / a.folder, (), known, a.first, f"in `{a.folder}`") for a in added]
+        self._names: dict[PurePosixPath, list[str]] = {}
+
+    def names(self, inside: PurePosixPath, start: str) -> list[str]:
+        """The names of files in a folder below that begin so; those of folders end with a slash."""
+        watch.seen(self.folder / inside, start)
+        if inside not in self._names:
+            self._names[inside] = _listed(self.folder / inside)
+        return [name for name in self._names[inside] if name.startswith(start)]
+
+
+def _listed(folder: Path) -> list[str]:
+    """The names in a folder, sorted; those of folders end with a slash."""
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(f"{e.name}/" if e.is_dir() else e.name for e in entries if _there(e))
+    except OSError:
+        return []
+
+
+def _there(entry: os.DirEntry[str]) -> bool:
+    return entry.is_file() or entry.is_dir()
+
+
 @dataclass
 class _Search:
-    """What one search has found so far; `written` are the texts that the notebook itself writes."""
+    """What one search has found so far; `written` are the texts that the notebook itself writes.
 
-    folder: Path
+    `around` is the folder that is looked at, `home` the notebook's.
+    """
+
+    around: Surroundings
     written: Mapping[str, str]
+    home: Surroundings
     files: dict[str, str] = field(default_factory=dict)
     imports: list[Import] = field(default_factory=list)
     problems: dict[str, Problem] = field(default_factory=dict)
 
+    def written_here(self, path: PurePosixPath | str) -> bool:
+        """Whether the notebook itself writes a file."""
+        return self.around is self.home and str(path) in self.written
 
-def local_modules(folder: Path, imports: Iterable[Import], written: Mapping[str, str] | None = None) -> LocalModules:
+
+def local_modules(
+    around: Path | Surroundings, imports: Iterable[Import], written: Mapping[str, str] | None = None
+) -> LocalModules:
     """The modules and packages beside the notebook that the imports reach, also through each other.
 
     Their own imports are among those returned, on the line of the cell's import. `written` are files that cells write
     (`%%writefile helpers.py`): they come before what is in the folder.
     """
-    search = _Search(folder, written or {})
+    home = Surroundings(around) if isinstance(around, Path) else around
+    search = _Search(home, written or {}, home)
     for item in imports:
         _follow(search, item, item)
     return LocalModules(
@@ -54,17 +115,38 @@ def local_modules(folder: Path, imports: Iterable[Import], written: Mapping[str,
 
 def _follow(search: _Search, item: Import, origin: Import) -> None:
     """Add the files that an import loads: its packages from the top down, then the module."""
-    paths = list(_paths(search, item.module))
-    if not paths:
-        search.imports.append(item)
-        return
     top = item.module.partition(".")[0]
+    here, paths = _found(search, item.module)
+    if not paths:
+        if item.optional or search.home.known(item.module):
+            search.imports.append(item)
+            return
+        message = (
+            f"module `{top}` is not beside the notebook, which looks for modules in folders of its own: "
+            "it is not taken for a package of that name"
+        )
+        hint = (
+            f"put `{top}.py` beside the notebook, write `%pip install NAME` if it is a package, or use an image with it"
+        )
+        _report(search, UNKNOWN_MODULE, top, origin, message, hint)
+        return
     if is_standard(top):
-        message = f"`{paths[0]}` beside the notebook hides the standard library's module `{top}`"
+        message = f"`{paths[0]}` {here.around.shown} hides the standard library's module `{top}`"
         _report(search, SHADOWING_MODULE, paths[0], origin, message, "give the file another name")
     for path in paths:
         if path not in search.files:
-            _carry(search, path, origin)
+            _carry(here, path, origin)
+
+
+def _found(search: _Search, module: str) -> tuple[_Search, list[str]]:
+    """What importing a module loads, and where: beside the notebook, else in a folder added to `sys.path`."""
+    for place in (search.home, *search.home.added):
+        here = replace(search, around=place)
+        paths = list(_paths(here, module))
+        hidden = place is not search.home and (is_standard(module) or (is_installed(module) and not place.first))
+        if paths and not hidden:
+            return here, paths
+    return search, []
 
 
 def _carry(search: _Search, path: str, origin: Import) -> None:
@@ -78,7 +160,7 @@ def _carry(search: _Search, path: str, origin: Import) -> None:
     except (SyntaxError, ValueError) as error:
         place = f" on line {error.lineno}" if isinstance(error, SyntaxError) else ""
         what = error.msg if isinstance(error, SyntaxError) else str(error)
-        message = f"`{path}` beside the notebook does not compile: {what[:1].lower()}{what[1:]}{place}"
+        message = f"`{path}` {search.around.shown} does not compile: {what[:1].lower()}{what[1:]}{place}"
         _report(search, BROKEN_LOCAL_MODULE, path, origin, message, "correct the module")
         return
     if path.endswith("__init__.py"):
@@ -89,11 +171,12 @@ def _carry(search: _Search, path: str, origin: Import) -> None:
 
 def _text(search: _Search, path: str, origin: Import) -> str | None:
     """The text of a module; None, with a problem, where it cannot be carried."""
-    if path in search.written:
+    if search.written_here(path):
         return search.written[path]
-    file = search.folder / path
+    file = search.around.folder / path
+    watch.seen(file)
     problem: tuple[Rule, str, str] | None = None
-    if not file.resolve().is_relative_to(search.folder.resolve()):
+    if not file.resolve().is_relative_to(search.around.folder.resolve()):
         problem = (UNCARRIED_MODULE, "leads out of the notebook's folder", "copy the module beside the notebook")
     elif path.endswith(_EXTENSIONS):
         problem = (UNCARRIED_MODULE, "is compiled code, which a step cannot carry", "install it into the step's image")
@@ -109,7 +192,7 @@ def _text(search: _Search, path: str, origin: Import) -> str | None:
             why = (error.strerror or str(error)).lower()
             problem = (BROKEN_LOCAL_MODULE, f"cannot be read: {why}", "allow reading it")
     rule, what, hint = problem
-    _report(search, rule, path, origin, f"`{path}` beside the notebook {what}", hint)
+    _report(search, rule, path, origin, f"`{path}` {search.around.shown} {what}", hint)
     return None
 
 
@@ -125,30 +208,20 @@ def _paths(search: _Search, module: str) -> Iterator[str]:
     for number, part in enumerate(parts, 1):
         at = at / part
         package, plain = at / "__init__.py", at.with_name(f"{part}.py")
-        if _exists(search, package):
+        beside = search.around.names(at.parent, part)
+        folder = f"{part}/" in beside
+        compiled = next((n for n in beside if n.startswith(f"{part}.") and n.endswith(_EXTENSIONS)), None)
+        if search.written_here(package) or (folder and package.name in search.around.names(at, package.name)):
             found.append(str(package))
-        elif compiled := _compiled(search, at):
-            found.append(compiled)
+        elif compiled is not None:  # Python takes it before a `.py` file
+            found.append(str(at.parent / compiled))
             break
-        elif _exists(search, plain):
+        elif search.written_here(plain) or plain.name in beside:
             found.append(str(plain))
             break
-        elif not (search.folder / at).is_dir() or number == len(parts):
+        elif not folder or number == len(parts):
             break
     yield from found
-
-
-def _exists(search: _Search, path: PurePosixPath) -> bool:
-    return str(path) in search.written or (search.folder / path).is_file()
-
-
-def _compiled(search: _Search, at: PurePosixPath) -> str | None:
-    """The extension module of that name, which Python takes before a `.py` file."""
-    parent = search.folder / at.parent
-    matches = (
-        sorted(p.name for p in parent.glob(f"{at.name}.*") if p.name.endswith(_EXTENSIONS)) if parent.is_dir() else []
-    )
-    return str(at.parent / matches[0]) if matches else None
 
 
 def _package(path: str) -> str:
@@ -157,13 +230,12 @@ def _package(path: str) -> str:
 
 
 def _warn_of_data(search: _Search, path: str, origin: Import) -> None:
-    folder = search.folder / PurePosixPath(path).parent
-    names = [
-        p.name for p in sorted(folder.glob("*")) if p.is_file() and not p.name.endswith(_NO_DATA) and p.name[0] != "."
-    ]
+    folder = PurePosixPath(path).parent
+    inside = search.around.names(folder, "")
+    names = [name for name in inside if not name.endswith((*_NO_DATA, "/")) and name[0] != "."]
     if names:
         shown = listed_once(names[:3]) + (", ..." if len(names) > 3 else "")
-        message = f"the package `{folder.name}` beside the notebook has files that are not carried along: {shown}"
+        message = f"the package `{folder.name}` {search.around.shown} has files that are not carried along: {shown}"
         _report(search, UNCARRIED_DATA, f"{path} data", origin, message, "keep data in the step's image or in a step")
 
 

@@ -15,7 +15,11 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """A place in a notebook: cells count from 1 over all cells, lines and columns from 1 within the cell."""
+    """A place in a notebook: cells count from 1 over all cells, lines and columns from 1 within the cell.
+
+    `tag` is a tag of the cell that is meant; `key` a path of JSON keys within the cell's object, or within the whole
+    document. `file_line` and the three after it are the same place in the .ipynb file, once somebody looked it up.
+    """
 
     path: str
     cell: int | None = None
@@ -25,6 +29,11 @@ class Location:
     end_column: int | None = None
     source: str | None = None
     tag: str | None = None
+    key: tuple[str, ...] = ()
+    file_line: int | None = None
+    file_column: int | None = None
+    file_end_line: int | None = None
+    file_end_column: int | None = None
 
 
 class CellKind(enum.Enum):
@@ -35,13 +44,17 @@ class CellKind(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One cell as it stands in the file; `number` counts all cells from 1, `metadata` is untouched."""
+    """One cell as it stands in the file; `number` counts all cells from 1, `metadata` is untouched.
+
+    `execution_count` is the number that Jupyter shows beside a cell that has run.
+    """
 
     number: int
     kind: CellKind
     source: str
     id: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    execution_count: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +85,7 @@ class Role(enum.Enum):
     FUNCTIONS = "functions"
     PARAMETERS = "pipeline-parameters"
     METRICS = "pipeline-metrics"
+    HANDLER = "handler"
     STEP = "step"
     SKIP = "skip"
 
@@ -107,7 +121,11 @@ class Annotation:
 
 @dataclass(frozen=True, slots=True)
 class StepSettings:
-    """The effective settings of a step. Pairs are sorted; None means "as KFP does it"."""
+    """The effective settings of a step. Pairs are sorted; None means "as KFP does it".
+
+    `max_artifact_size` is in bytes (None: any size); `preview` the rows of a table shown with an artifact. `others`
+    are the settings that have no field here, as (kind, key, value); `written` all settings with where they stand.
+    """
 
     image: str | None = None
     cache: bool | None = None
@@ -115,6 +133,38 @@ class StepSettings:
     requests: tuple[tuple[str, str], ...] = ()
     labels: tuple[tuple[str, str], ...] = ()
     annotations: tuple[tuple[str, str], ...] = ()
+    max_artifact_size: int | None = None
+    preview: int = 0
+    others: tuple[tuple[str, str, str], ...] = ()
+    written: tuple[Setting, ...] = field(default=(), compare=False)
+
+    def of(self, kind: str) -> list[tuple[str, str]]:
+        """Keys and values of the settings of a kind that has no field here."""
+        return [(key, value) for name, key, value in self.others if name == kind]
+
+    def one(self, kind: str) -> str | None:
+        """The value of such a setting without a key."""
+        return next((value for _, value in self.of(kind)), None)
+
+    def origin(self, *kinds: str, key: str | None = None) -> Location | None:
+        """Where the first setting of these kinds, and of that key if one is given, stands."""
+        named = (s for s in self.written if s.kind in kinds and (key is None or key in (s.key, s.value)))
+        return next((s.origin for s in named), None)
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineSettings:
+    """Settings of the whole pipeline that KFP has fields for; times are in seconds, `workspace` as it was written.
+
+    `origin` is where they stand, if they stand anywhere.
+    """
+
+    display_name: str = ""
+    root: str | None = None
+    ttl: int | None = None
+    run_timeout: int | None = None
+    workspace: str | None = None
+    origin: Location | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +193,9 @@ class Code:
     """A piece of Python to execute: a whole cell, or one statement carried from another cell.
 
     `name` is its file name in tracebacks (`churn.ipynb train[2]`, `churn.ipynb load.clean`), free of notebook-wide
-    numbers; `source` is Python (IPython's syntax already translated, line for line); `origin` is where it stands in the
-    notebook and never enters the package.
+    numbers; `source` is Python (IPython's syntax already translated, line for line); `kept` are statements of ours,
+    each with the line of the source before which it runs; `origin` is where it stands in the notebook and never enters
+    the package.
     """
 
     name: str
@@ -152,6 +203,7 @@ class Code:
     source: str
     cell_id: str | None = None
     origin: Location | None = None
+    kept: tuple[tuple[int, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +261,23 @@ class Package:
 
 
 @dataclass(frozen=True, slots=True)
+class Handler:
+    """Saves and loads one kind of object in its own way.
+
+    One from a package has `types` (dotted names), `modules` (whose import brings such objects) and its `source`. One of
+    the notebook's own has `type`, an expression, and the names of two functions, `dump` and `load`.
+    """
+
+    name: str
+    types: tuple[str, ...] = ()
+    modules: frozenset[str] = frozenset()
+    source: str = ""
+    type: str = ""
+    dump: str = ""
+    load: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """One step, complete: everything that its component needs, and nothing that it does not.
 
@@ -231,9 +300,15 @@ class Step:
     apart: tuple[str, ...] = ()
     packages: tuple[Package, ...] = ()
     files: tuple[tuple[str, str], ...] = ()
+    handlers: tuple[Handler, ...] = ()
     cells: tuple[int, ...] = ()
     settings: StepSettings = StepSettings()
     origin: Location | None = None
+
+    @property
+    def exits(self) -> bool:
+        """Whether it is the exit step, which runs at the end whatever happened."""
+        return bool(self.settings.of("exit"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +325,7 @@ class Pipeline:
     description: str = ""
     index_url: str | None = None
     trusted_hosts: tuple[str, ...] = ()
+    whole: PipelineSettings = PipelineSettings()
 
     def step(self, name: str) -> Step:
         """The step of that name; KeyError if there is none."""

@@ -27,11 +27,12 @@ from kalecompiler.model import Cell, CellKind, Location, Notebook
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
-def read(path: Path) -> tuple[Notebook, list[Diagnostic]]:
+def read(path: Path, data: bytes | None = None) -> tuple[Notebook, list[Diagnostic]]:
     """Read a notebook.
 
     Args:
         path: a .ipynb file; the notebook keeps it as it was given.
+        data: the content of the file, where it was read already or stands in no file.
 
     Returns: the notebook, and findings that do not stand in the way of going on (none so far).
 
@@ -39,7 +40,7 @@ def read(path: Path) -> tuple[Notebook, list[Diagnostic]]:
         UsageError: there is no such file, or it cannot be read, or it is not a .ipynb.
         NotebookError: it is no notebook, or not one in Python.
     """
-    text = _decode(path, _bytes(path))
+    text = decode(path, read_bytes(path) if data is None else data)
     document = _version_4(path, _document(path, text))
     metadata = _table(document.get("metadata"))
     _require_python(path, metadata)
@@ -49,7 +50,8 @@ def read(path: Path) -> tuple[Notebook, list[Diagnostic]]:
     return Notebook(path, cells, metadata, _python(metadata)), []
 
 
-def _bytes(path: Path) -> bytes:
+def read_bytes(path: Path) -> bytes:
+    """The content of a .ipynb file. Raises UsageError where it cannot be read, or is not a .ipynb."""
     try:
         if path.is_dir():
             raise UsageError(f"{path} is a directory, not a notebook: name a .ipynb file in it")
@@ -67,7 +69,8 @@ def _reason(error: Exception) -> str:
     return (text or str(error)).lower()
 
 
-def _decode(path: Path, data: bytes) -> str:
+def decode(path: Path, data: bytes) -> str:
+    """The content of a notebook as text, without a byte order mark. Raises NotebookError for what is no text."""
     if not data.strip():
         raise _failure(INVALID_JSON, path, "the file is empty", "restore it from a checkpoint or from version control")
     try:
@@ -98,15 +101,17 @@ def _broken(path: Path, text: str, error: json.JSONDecodeError) -> NotebookError
     if start == "<":
         hint = "this looks like a web page: download the notebook itself (on GitHub, the raw file)"
         return _failure(INVALID_JSON, path, "the file is HTML or XML, not a notebook", hint)
-    if re.search(r"^<<<<<<< ", text, re.MULTILINE):
+    if conflict := re.search(r"^<<<<<<< ", text, re.MULTILINE):
         hint = "resolve the conflict, or take one side with `git checkout --ours` or `--theirs`"
-        return _failure(INVALID_JSON, path, "the file holds unresolved merge conflicts", hint)
-    where = f"line {error.lineno}, column {error.colno}"
+        line = text.count("\n", 0, conflict.start()) + 1
+        return _failure(INVALID_JSON, path, "the file holds unresolved merge conflicts", hint, place=(line, 1))
+    where, place = f"line {error.lineno}, column {error.colno}", (error.lineno, error.colno)
     if (start == "{" and not text[error.pos :].strip()) or error.msg.startswith("Unterminated string"):
         hint = "the file was not saved to its end: restore it from a checkpoint or from version control"
-        return _failure(INVALID_JSON, path, f"the file's JSON is cut off at {where}", hint)
+        return _failure(INVALID_JSON, path, f"the file's JSON is cut off at {where}", hint, place=place)
     hint = "a notebook is saved by Jupyter as JSON: restore it from a checkpoint or from version control"
-    return _failure(INVALID_JSON, path, f"the file is not valid JSON at {where}: {_lower(error.msg)}", hint)
+    message = f"the file is not valid JSON at {where}: {_lower(error.msg)}"
+    return _failure(INVALID_JSON, path, message, hint, place=place)
 
 
 def _version_4(path: Path, document: dict[str, Any]) -> dict[str, Any]:
@@ -114,7 +119,8 @@ def _version_4(path: Path, document: dict[str, Any]) -> dict[str, Any]:
     version = document.get("nbformat", 3 if "worksheets" in document else 4)
     if not isinstance(version, int) or isinstance(version, bool) or not 1 <= version <= 4:
         message = f"the notebook's format {json.dumps(version)} is not known: it can be from 1 to 4"
-        raise _failure(INVALID_NOTEBOOK, path, message, "save it with a Jupyter that writes format 4")
+        hint = "save it with a Jupyter that writes format 4"
+        raise _failure(INVALID_NOTEBOOK, path, message, hint, key=("nbformat",))
     return document if version == 4 else _convert(path, document, version)
 
 
@@ -134,7 +140,7 @@ def _cells(path: Path, document: dict[str, Any]) -> Iterator[Cell]:
     cells = document.get("cells")
     if not isinstance(cells, list):
         message = "the file is no notebook: it has no `cells`" if cells is None else "`cells` is not a list"
-        raise _failure(INVALID_NOTEBOOK, path, message)
+        raise _failure(INVALID_NOTEBOOK, path, message, key=("cells",))
     for number, raw in enumerate(cells, start=1):
         try:
             yield _cell(number, raw)
@@ -152,8 +158,15 @@ def _cell(number: int, raw: Any) -> Cell:
     source = _source(raw.get("source", ""))
     if kind == "code" and "\0" in source:
         raise ValueError("its source holds a null character, which Python cannot read")
-    identity = raw.get("id")
-    return Cell(number, CellKind(kind), source, identity if isinstance(identity, str) else None, _metadata(raw))
+    identity, count = raw.get("id"), raw.get("execution_count")
+    return Cell(
+        number,
+        CellKind(kind),
+        source,
+        identity if isinstance(identity, str) else None,
+        _metadata(raw),
+        count if isinstance(count, int) else None,
+    )
 
 
 def _source(source: Any) -> str:
@@ -187,11 +200,13 @@ def _require_python(path: Path, metadata: dict[str, Any]) -> None:
     language = info.get("name") or kernel.get("language") or "python"
     name = kernel.get("display_name") or kernel.get("name") or language
     hint = "kalecompiler compiles notebooks in Python 3; choose a Python kernel if this is one"
+    key = ("metadata", "kernelspec" if kernel else "language_info")
     if not isinstance(language, str) or language.lower() not in ("python", "ipython", "python3"):
         message = f"the notebook's kernel is `{name}`, of the language `{language}`"
-        raise _failure(OTHER_LANGUAGE, path, message, hint)
+        raise _failure(OTHER_LANGUAGE, path, message, hint, key=key)
     if kernel.get("name") == "python2" or str(info.get("version", "")).startswith("2."):
-        raise _failure(OTHER_LANGUAGE, path, f"the notebook's kernel is `{name}`, of the language Python 2", hint)
+        message = f"the notebook's kernel is `{name}`, of the language Python 2"
+        raise _failure(OTHER_LANGUAGE, path, message, hint, key=key)
 
 
 def _python(metadata: dict[str, Any]) -> str | None:
@@ -217,5 +232,15 @@ def _lower(message: str) -> str:
     return line[:1].lower() + line[1:]
 
 
-def _failure(rule: Rule, path: Path, message: str, hint: str | None = None, cell: int | None = None) -> NotebookError:
-    return NotebookError([Diagnostic(rule, message, Location(str(path), cell), hint)])
+def _failure(
+    rule: Rule,
+    path: Path,
+    message: str,
+    hint: str | None = None,
+    cell: int | None = None,
+    key: tuple[str, ...] = (),
+    place: tuple[int | None, int | None] = (None, None),
+) -> NotebookError:
+    """The only finding on a file that is no notebook; `place` is a line and column of the file."""
+    where = Location(str(path), cell, key=key, file_line=place[0], file_column=place[1])
+    return NotebookError([Diagnostic(rule, message, where, hint)])

@@ -88,6 +88,21 @@ def is_standard(module: str) -> bool:
     return _top(module) in _standard_library()
 
 
+def is_known(module: str) -> bool:
+    """Whether everybody means the same by a module's name: the standard library, packages that are used widely."""
+    return is_standard(module) or _key(module) is not None or _top(module) in _well_known()
+
+
+def is_named(module: str, lines: Iterable[str]) -> bool:
+    """Whether one of these requirements is for the module's distribution."""
+    return bool(set(_names(module)) & {name_of(line) for line in lines})
+
+
+def is_installed(module: str) -> bool:
+    """Whether a distribution of this environment provides the module."""
+    return _top(module) in _environment()
+
+
 _Written = tuple[Mapping[str, list[str]], Mapping[str, list[str]], Mapping[str, list[str]]]
 
 
@@ -195,6 +210,11 @@ def _table() -> Mapping[str, tuple[str, ...]]:
 @lru_cache(maxsize=1)
 def _standard_library() -> frozenset[str]:
     return frozenset(name for line in _data("stdlib.txt") for name in line.split())
+
+
+@lru_cache(maxsize=1)
+def _well_known() -> frozenset[str]:
+    return frozenset(name for line in _data("wellknown.txt") for name in line.split())
 
 
 def _data(name: str) -> list[str]:

@@ -11,7 +11,9 @@ import json
 import re
 from typing import Any
 
-from kalecompiler.model import Code, CodeKind, Output, Pipeline, Step
+from kalecompiler import editions
+from kalecompiler.model import Code, CodeKind, Handler, Output, Pipeline, Step
+from kalecompiler.steprules import FINAL_STATUS
 
 FORMAT = 1
 EXECUTOR_INPUT = "{{$}}"
@@ -22,17 +24,24 @@ _REPLACED_BY_OTHERS = re.compile(r"\{\{|\}\}|'''|\$(?=[$(])|(?<=pytho)n(?=3)|" +
 
 
 def parts(step: Step) -> tuple[str, ...]:
-    """The parts of the runtime, beyond its core, that the step needs."""
-    return ("shell",) if any("get_ipython" in code.source for code in step.code) else ()
+    """The parts of the runtime that the step is told of: `shell` for IPython, `editions` where names stand twice."""
+    needed = {
+        "shell": any("get_ipython" in code.source for code in step.code),
+        "editions": bool(step.outputs) and any(editions.PREFIX in text for code in step.code for text in _texts(code)),
+    }
+    return tuple(name for name, is_needed in needed.items() if is_needed)
 
 
-def carried(step: Step) -> tuple[str, ...]:
+def _texts(code: Code) -> list[str]:
+    return [code.source, *(text for _, text in code.kept)]
+
+
+def carried(step: Step, pipeline: Pipeline) -> tuple[str, ...]:
     """Everything of the runtime that a step carries beyond what every step does: it pays only for what it uses."""
     from kalecompiler.runtime import extras
 
-    fields = ("outputs", "packages", "files", "metrics", "parameters")
-    used = {name: getattr(step, name) for name in fields} | {"guards": step.guards or step.apart}
-    return (*extras(used), *parts(step))
+    others = "\n".join(code.source for other in pipeline.steps for code in other.code)
+    return (*extras(content(step, pipeline), others), *parts(step))
 
 
 def program(wanted: tuple[str, ...]) -> str:
@@ -66,17 +75,22 @@ def content(step: Step, pipeline: Pipeline) -> dict[str, Any]:
         "packages": [{"requirement": item.requirement, "module": item.module} for item in step.packages],
         "pip": _pip(pipeline) if step.packages else {},
         "files": {path: source.split("\n") for path, source in step.files},
+        "handlers": [handler_json(handler) for handler in step.handlers],
+        "max-artifact-size": step.settings.max_artifact_size,
+        "preview": step.settings.preview,
+        "hash": _hash(pipeline),
         "code": [_code(code) for code in step.code],
     }
-    return {key: value for key, value in fields.items() if value not in ([], {})}
+    return {key: value for key, value in fields.items() if value not in ([], {}, None, 0)}
 
 
 def _parameters(step: Step, pipeline: Pipeline) -> dict[str, Any]:
-    return {
+    used = {
         parameter.name: {"type": parameter.type, "default": parameter.default}
         for parameter in pipeline.parameters
         if parameter.name in step.parameters
     }
+    return used | ({FINAL_STATUS: {"type": "dict", "default": {}}} if step.exits else {})
 
 
 def _output(output: Output, step: Step) -> dict[str, Any]:
@@ -105,14 +119,29 @@ def _metrics(step: Step) -> dict[str, Any]:
     return {"port": step.metrics_port, "values": values}
 
 
+def handler_json(handler: Handler) -> dict[str, Any]:
+    """A handler as JSON values."""
+    if handler.source:
+        return {"name": handler.name, "types": list(handler.types), "source": handler.source.rstrip("\n").split("\n")}
+    return {"name": handler.name, "type": handler.type, "dump": handler.dump, "load": handler.load}
+
+
+def _hash(pipeline: Pipeline) -> str | None:
+    """blake3, which is faster, where every step has it: one that has not could not verify what another made."""
+    everywhere = all(any(item.module == "blake3" for item in step.packages) for step in pipeline.steps)
+    return "blake3" if everywhere else None
+
+
 def _pip(pipeline: Pipeline) -> dict[str, Any]:
     return {"index_url": pipeline.index_url, "trusted_hosts": list(pipeline.trusted_hosts)}
 
 
 def _code(code: Code) -> dict[str, Any]:
     """A piece of code; `"\\n".join` of its lines is its source, whatever other line ends it holds."""
-    identity = {"name": code.name, "kind": code.kind.value}
-    return identity | ({"id": code.cell_id} if code.cell_id else {}) | {"source": code.source.split("\n")}
+    identity: dict[str, Any] = {"name": code.name, "kind": code.kind.value}
+    identity |= {"id": code.cell_id} if code.cell_id else {}
+    identity |= {"kept": [list(kept) for kept in code.kept]} if code.kept else {}
+    return identity | {"source": code.source.split("\n")}
 
 
 def _escape(match: re.Match[str]) -> str:

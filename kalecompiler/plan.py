@@ -35,6 +35,7 @@ from kalecompiler.model import Annotation, Cell, Location, Notebook, Parameter, 
 from kalecompiler.namespace import Whole
 from kalecompiler.preamble import Preamble
 from kalecompiler.settings import Settings
+from kalecompiler.trees import walk
 from kalecompiler.versions import Unit
 
 DEEPEST = 1000
@@ -67,7 +68,7 @@ class Analysis:
 
 
 @contextlib.contextmanager
-def _deep_recursion() -> Iterator[None]:
+def deep_recursion() -> Iterator[None]:
     """Let the analysis follow trees of DEEPEST levels, whatever Python's limit for others is."""
     before = sys.getrecursionlimit()
     sys.setrecursionlimit(max(before, 10 * DEEPEST))
@@ -77,13 +78,17 @@ def _deep_recursion() -> Iterator[None]:
         sys.setrecursionlimit(before)
 
 
-@_deep_recursion()
 def plan(path: Path, options: Mapping[str, Any]) -> Planned:
     """Plan the notebook at `path`; `options` are settings given on the command line.
 
     Raises NotebookError where the file is no notebook, UsageError where it or the configuration cannot be read.
     """
-    analysis = analyse(path, options)
+    return complete(analyse(path, options))
+
+
+@deep_recursion()
+def complete(analysis: Analysis) -> Planned:
+    """Put the pipeline together from what was found out about the notebook."""
     reading = analysis.reading
     settings_ = tags.step_settings(analysis.annotations, reading.settings)
     draft, findings = assemble.pipeline(reading, analysis.shared, analysis.flow, settings_)
@@ -93,21 +98,34 @@ def plan(path: Path, options: Mapping[str, Any]) -> Planned:
     return Planned(reading.book, draft, tuple(_in_order(diagnostics)), reading.settings)
 
 
-@_deep_recursion()
-def analyse(path: Path, options: Mapping[str, Any]) -> Analysis:
-    """Run read, annotate, analyse and connect on the notebook at `path`. Raises as `plan` does."""
-    book, found = notebook.read(path)
+@deep_recursion()
+def analyse(path: Path, options: Mapping[str, Any], data: bytes | None = None) -> Analysis:
+    """Run read, annotate, analyse and connect on the notebook at `path`, or on `data` in its place.
+
+    Raises as `plan` does.
+    """
+    book, found = notebook.read(path, data)
     config, more = settings.load(book, options)
     annotations, problems = tags.annotate(book, config)
     diagnostics = [*found, *more, *problems]
     parts = [_part(book, annotation, diagnostics) for annotation in annotations if annotation.role is not Role.SKIP]
     parameters_, metrics = _parameters_and_metrics(book, parts, diagnostics)
+    parameters_ = tags.with_final_status(annotations, config, parameters_)
     reading = Reading(book, config, parts, _steps(parts), parameters_, metrics)
     live = [part.tree for part in parts]
-    whole = Whole(names.method_names(s for tree in live for s in tree.body), draws.seeded(live), frozenset(config.pure))
-    shared = preamble.build(reading.shared_statements(), {p.name: p.type for p in parameters_}, whole)
+    whole = Whole(
+        names.method_names(s for tree in live for s in tree.body),
+        draws.seeded(live),
+        frozenset(config.pure),
+        any(isinstance(s, ast.ImportFrom) and s.module == "__future__" for tree in live for s in tree.body),
+        any(isinstance(n, ast.Attribute) and n.attr == "__subclasses__" for tree in live for n in walk(tree)),
+    )
+    types = {p.name: p.type for p in parameters_}
+    shared = preamble.build(reading.shared_statements(), types, whole)
     unresolvable = {rules.UNKNOWN_STEP, rules.PREV_CYCLE, rules.PREV_TO_ITSELF}
     units = _units(reading, loose=any(d.rule in unresolvable for d in diagnostics))
+    if shared.repeated:
+        units = [replace(u, preamble=_as_found(reading, u.name, types, whole)) for u in units]
     flow = dataflow.connect(units, shared, reading.parameter_names, whole)
     diagnostics += _shared_findings(reading, shared) + _rebound(reading, shared)
     diagnostics += _name_findings(reading, flow, shared, diagnostics)
@@ -124,7 +142,7 @@ def _part(book: Notebook, annotation: Annotation, diagnostics: list[Diagnostic])
         where = book.at(cell, problem.line, problem.column)
         diagnostics.append(Diagnostic(problem.rule, problem.message, where, problem.hint))
     try:
-        tree = names.mangled(ast.parse(translation.source))
+        tree = names.mangled(translation.tree or ast.parse(translation.source))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         tree = ast.Module([], [])
     if names.depth(tree) > DEEPEST:
@@ -145,7 +163,7 @@ def _star_imports(book: Notebook, cell: Cell, tree: ast.Module) -> list[Diagnost
             book.at(cell, node.lineno, node.col_offset + 1, node.end_col_offset),
             "import the names that you use, or move the line into a cell tagged `imports`",
         )
-        for node in ast.walk(tree)
+        for node in walk(tree)
         if isinstance(node, ast.ImportFrom) and node.names[0].name == "*"
     ]
 
@@ -190,6 +208,13 @@ def _units(reading: Reading, *, loose: bool) -> list[Unit]:
     return units
 
 
+def _as_found(reading: Reading, step: str, types: Mapping[str, str], whole: Whole) -> preamble.Preamble:
+    """The shared cells as a step finds them, where a name is bound above it and again below it."""
+    numbers = [part.annotation.cell.number for part in reading.steps[step]]
+    cells = [part.annotation.cell.number for part in reading.shared]
+    return preamble.build(preamble.above(reading.shared_statements(), cells, numbers[0], numbers[-1]), types, whole)
+
+
 def _shared_findings(reading: Reading, shared: preamble.Preamble) -> list[Diagnostic]:
     """Names that the imports and functions cells read as they run, and that only a step makes, or nothing."""
     found = []
@@ -202,6 +227,8 @@ def _shared_findings(reading: Reading, shared: preamble.Preamble) -> list[Diagno
                 f"a cell tagged `{part.annotation.role.value}` reads `{read.name}`, which step `{makers[0]}` makes"
             )
             hint = f"it runs before every step: give the cell the tag `step:{makers[0]}`, or one of its own"
+            if part.annotation.role is Role.HANDLER:
+                hint = f"it runs before every step: define `{read.name}` in a cell tagged `functions`"
             found.append(Diagnostic(rules.SHARED_CELL_READS_STEP, message, where, hint))
         else:
             message = f"`{read.name}` is read here, and nothing in the notebook defines it"

@@ -21,6 +21,7 @@ from kalecompiler.local.results import (
     Status,
     StepEnded,
     StepResult,
+    StepRetrying,
     StepStarted,
 )
 from kalecompiler.model import Location
@@ -73,6 +74,12 @@ def failure_lines(result: StepResult, locate: Locate) -> list[str]:
     return [*lines, f"  log: {result.log}"] if result.log else lines
 
 
+def retry_line(event: StepRetrying) -> str:
+    """One line on a step that failed and runs again."""
+    wait = f" in {event.seconds:g} s" if event.seconds else ""
+    return f"{event.name}  {event.failure.message}: attempt {event.attempt} of {event.attempts}{wait}"
+
+
 class Plain:
     """One line for each start and each end."""
 
@@ -91,6 +98,8 @@ class Plain:
             return [f"run {event.run} in {event.folder}"]
         if isinstance(event, StepStarted):
             return [f"{event.name}  started"]
+        if isinstance(event, StepRetrying):
+            return [retry_line(event)]
         if isinstance(event, StepEnded):
             return [headline(event.result), *failure_lines(event.result, self._locate)]
         return ["interrupted: stopping the steps"] if isinstance(event, RunStopping) else []
@@ -120,6 +129,8 @@ class LiveTable:
             self._ended[event.result.name] = event.result
             if event.result.failure:
                 self._print([headline(event.result), *failure_lines(event.result, self._locate)])
+        elif isinstance(event, StepRetrying):
+            self._print([retry_line(event)])
         elif isinstance(event, RunStopping):
             self._print(["interrupted: stopping the steps"])
         elif isinstance(event, RunEnded):

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kalecompiler import limits, payload
+from kalecompiler import limits, payload, taskcalls, volumes
 from kalecompiler.diagnostics import NotebookError, has_errors
+from kalecompiler.steprules import FINAL_STATUS, new_volumes
 from kalecompiler.topology import in_order
 from kalecompiler.version import VERSION
 
@@ -61,10 +62,15 @@ class _Task:
 
 @dataclass(frozen=True, slots=True)
 class _Names:
-    """Python names of each step, by the step's name: of its component function, and of its task's variable."""
+    """Python names of each step, by the step's name: of its component function, and of its task's variable.
+
+    `claims` and `ends` are the variables of the tasks that make and delete a new volume, by the volume's name.
+    """
 
     functions: Mapping[str, str]
     variables: Mapping[str, str]
+    claims: Mapping[str, str]
+    ends: Mapping[str, str]
 
 
 def render(pipeline: Pipeline) -> str:
@@ -77,16 +83,21 @@ def render(pipeline: Pipeline) -> str:
         raise NotebookError(findings)
     names = _choose_names(pipeline)
     schemas = {(step.name, output.port): output.schema for step in pipeline.steps for output in step.outputs}
-    settings = [step.settings for step in pipeline.steps]
+    exits = [step for step in pipeline.steps if step.exits]
     return _template().render(
         pipeline=pipeline,
         version=VERSION,
         optional=any(parameter.optional for parameter in pipeline.parameters),
-        kubernetes=any(item.labels or item.annotations for item in settings),
+        kubernetes=any(taskcalls.uses_kubernetes(step.settings) for step in pipeline.steps),
+        decorated=_decorated(pipeline),
         programs=[(_program_name(item), _literal_lines(payload.program(item))) for item in _part_sets(pipeline)],
         components=[_component(step, pipeline, schemas, names) for step in pipeline.steps],
         parameters=[_parameter_argument(parameter) for parameter in pipeline.parameters],
-        tasks=[_task(step, names) for step in _ordered(pipeline.steps)],
+        exit=_task(exits[0], pipeline, names) if exits else None,
+        claims=[*_claims(pipeline, names)],
+        tasks=[_task(step, pipeline, names) for step in _ordered(pipeline.steps) if not step.exits],
+        ends=[*_ends(pipeline, names)],
+        indent=" " * (8 if exits else 4),
     )
 
 
@@ -95,7 +106,9 @@ def _choose_names(pipeline: Pipeline) -> _Names:
     taken = _TAKEN | {parameter.name for parameter in pipeline.parameters}
     functions, taken = _assign({step.name: step.task.replace("-", "_") for step in pipeline.steps}, taken)
     variables, taken = _assign({step.name: step.task.replace("-", "_") + "_task" for step in pipeline.steps}, taken)
-    return _Names(functions, variables)
+    claims, taken = _assign({name: name.replace("-", "_") + "_claim" for name in new_volumes(pipeline)}, taken)
+    ends, taken = _assign({name: name.replace("-", "_") + "_end" for name in new_volumes(pipeline)}, taken)
+    return _Names(functions, variables, claims, ends)
 
 
 def _assign(wishes: Mapping[str, str], taken: frozenset[str]) -> tuple[dict[str, str], frozenset[str]]:
@@ -115,7 +128,7 @@ def _component(step: Step, pipeline: Pipeline, schemas: _Schemas, names: _Names)
         function=names.functions[step.name],
         arguments=tuple(_component_arguments(step, pipeline, schemas)),
         image=step.settings.image or limits.DEFAULT_IMAGE,
-        program=_program_name(payload.carried(step)),
+        program=_program_name(payload.carried(step, pipeline)),
         step=payload.text(step, pipeline),
     )
 
@@ -128,9 +141,23 @@ def _component_arguments(step: Step, pipeline: Pipeline, schemas: _Schemas) -> I
         yield f"{output.port}: dsl.Output[{_artifact_type(output.schema)}]"
     if step.metrics:
         yield f"{step.metrics_port}: dsl.Output[dsl.Metrics]"
+    if step.exits:
+        yield f"{FINAL_STATUS}: dsl.PipelineTaskFinalStatus"
+    if pipeline.whole.workspace is not None:
+        yield f"{_workspace_port(step)}: str"
     used = [parameter for parameter in pipeline.parameters if parameter.name in step.parameters]
     for parameter in sorted(used, key=lambda item: item.optional):
         yield _parameter_argument(parameter) if parameter.optional else f"{parameter.name}: {parameter.type}"
+
+
+def _workspace_port(step: Step) -> str:
+    """The input by which KFP learns that a step wants the workspace; the step itself does not read it."""
+    ports = [*(item.port for item in step.inputs), *(output.port for output in step.outputs)]
+    taken = {*step.parameters, step.metrics_port, *ports}
+    name = "workspace"
+    while name in taken:
+        name += "_"
+    return name
 
 
 def _parameter_argument(parameter: Parameter) -> str:
@@ -144,43 +171,66 @@ def _artifact_type(schema: str) -> str:
     return "dsl." + schema.removeprefix("system.")
 
 
-def _task(step: Step, names: _Names) -> _Task:
+def _decorated(pipeline: Pipeline) -> str:
+    """The arguments of the pipeline's decorator."""
+    whole = pipeline.whole
+    given = {
+        "name": pipeline.name,
+        "description": pipeline.description,
+        "display_name": whole.display_name,
+        "pipeline_root": whole.root,
+    }
+    shown = [f"{name}={value!r}" for name, value in given.items() if value]
+    config = [*_pipeline_config(pipeline)]
+    return ", ".join([*shown, *([f"pipeline_config=dsl.PipelineConfig({', '.join(config)})"] if config else [])])
+
+
+def _pipeline_config(pipeline: Pipeline) -> Iterator[str]:
+    whole = pipeline.whole
+    if whole.workspace is not None:
+        size, options = volumes.read_workspace(whole.workspace)
+        patch = {"storageClassName": options.get("class"), "accessModes": [options.get("access")]}
+        used = {key: value for key, value in patch.items() if value not in (None, [None])}
+        kubernetes = f", kubernetes=dsl.KubernetesWorkspaceConfig(pvcSpecPatch={used!r})" if used else ""
+        yield f"workspace=dsl.WorkspaceConfig(size={size!r}{kubernetes})"
+    if whole.ttl is not None:
+        yield f"ttl_seconds_after_finished={whole.ttl}"
+    if whole.run_timeout is not None:
+        yield f"active_deadline_seconds={whole.run_timeout}"
+
+
+def _task(step: Step, pipeline: Pipeline, names: _Names) -> _Task:
     variables = names.variables
-    data = [f"{item.port}={variables[item.producer]}.outputs[{item.source_port!r}]" for item in step.inputs]
+    given = [f"{item.port}={variables[item.producer]}.outputs[{item.source_port!r}]" for item in step.inputs]
+    if pipeline.whole.workspace is not None:
+        given.append(f"{_workspace_port(step)}=dsl.WORKSPACE_PATH_PLACEHOLDER")
+    declared = {parameter.name for parameter in pipeline.parameters}
+    producers = {item.producer for item in step.inputs}
+    before = [variables[name] for name in step.after if name not in producers]
+    task = variables[step.name]
     return _Task(
-        variable=variables[step.name],
+        variable=task,
         function=names.functions[step.name],
-        arguments=(*data, *(f"{name}={name}" for name in step.parameters)),
-        calls=tuple(_task_calls(step, variables)),
+        arguments=(*given, *(f"{name}={name}" for name in step.parameters if name in declared)),
+        calls=(
+            *([f"{task}.after({', '.join(before)})"] if before else []),
+            *taskcalls.calls(step, pipeline, task, names.claims),
+        ),
     )
 
 
-def _task_calls(step: Step, variables: Mapping[str, str]) -> Iterator[str]:
-    """What is said of a task beyond its arguments; caching always is, as an environment variable is kfp's default."""
-    task, settings = variables[step.name], step.settings
-    producers = {item.producer for item in step.inputs}
-    before = [variables[name] for name in step.after if name not in producers]
-    if before:
-        yield f"{task}.after({', '.join(before)})"
-    if step.name != step.task:
-        yield f"{task}.set_display_name({step.name!r})"
-    yield f"{task}.set_caching_options(enable_caching={settings.cache is not False})"
-    for verb, pairs in (("request", settings.requests), ("limit", settings.limits)):
-        for resource, quantity in pairs:
-            yield from _resource_calls(task, verb, resource, quantity)
-    for key, value in settings.labels:
-        yield f"_kubernetes.add_pod_label({task}, label_key={key!r}, label_value={value!r})"
-    for key, value in settings.annotations:
-        yield f"_kubernetes.add_pod_annotation({task}, annotation_key={key!r}, annotation_value={value!r})"
+def _claims(pipeline: Pipeline, names: _Names) -> Iterator[str]:
+    """The lines that make the new volumes of a run."""
+    for name, mount in new_volumes(pipeline).items():
+        yield from taskcalls.create_claim(names.claims[name], mount)
 
 
-def _resource_calls(task: str, verb: str, resource: str, quantity: str) -> Iterator[str]:
-    """cpu and memory have methods of their own; anything else is an accelerator, which has limits only."""
-    if resource in limits.QUANTITIES:
-        yield f"{task}.set_{resource}_{verb}({quantity!r})"
-    else:
-        yield f"{task}.set_accelerator_type({resource!r})"
-        yield f"{task}.set_accelerator_limit({quantity!r})"
+def _ends(pipeline: Pipeline, names: _Names) -> Iterator[str]:
+    """The lines that delete them once no step needs them."""
+    for name in new_volumes(pipeline):
+        users = [s for s in pipeline.steps if any(key == name for key, _ in s.settings.of("new-volume"))]
+        tasks = [names.variables[step.name] for step in users]
+        yield from taskcalls.delete_claim(names.ends[name], names.claims[name], tasks)
 
 
 def _ordered(steps: tuple[Step, ...]) -> list[Step]:
@@ -192,7 +242,7 @@ def _ordered(steps: tuple[Step, ...]) -> list[Step]:
 
 def _part_sets(pipeline: Pipeline) -> list[tuple[str, ...]]:
     """The sets of runtime parts that steps of the pipeline need, each once."""
-    return sorted({payload.carried(step) for step in pipeline.steps})
+    return sorted({payload.carried(step, pipeline) for step in pipeline.steps})
 
 
 def _program_name(parts: Iterable[str]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from kalecompiler import watch
 from kalecompiler.diagnostics import BAD_REQUIREMENTS, MISSING_REQUIREMENTS
 from kalecompiler.findings import Problem, problem
 from kalecompiler.installs import valid_requirement
@@ -39,6 +40,7 @@ def read_reference(requirement: str, folder: Path, written: Mapping[str, str] | 
     name = match["path"].strip() if match else requirement
     if written and name in written:
         return _parsed(written[name], folder / name, ())
+    watch.seen(folder / name)
     if not (folder / name).is_file():
         message = f"the requirements file `{name}` is not beside the notebook, so no versions come from it"
         hint = "put the file there, or remove the line: packages are found by the imports"
@@ -50,6 +52,7 @@ def read_requirements(path: Path, above: tuple[Path, ...] = ()) -> RequirementLi
     """The lines of a requirements file or lock and of those that it names; hashes and pip's options are left out."""
     if path.resolve() in above:
         return _bad(path, "names itself")
+    watch.seen(path)
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:

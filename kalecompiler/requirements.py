@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING
 
+from kalecompiler import reach
 from kalecompiler.diagnostics import Diagnostic
+from kalecompiler.dotted import paths_of
 from kalecompiler.findings import Problem
 from kalecompiler.imports import Import, imports_of, relative_imports
-from kalecompiler.localmodules import local_modules
+from kalecompiler.localmodules import Surroundings, local_modules
 from kalecompiler.model import Code, Location, Package, Role
-from kalecompiler.packages import doubts, resolve
+from kalecompiler.packages import doubts, is_installed, is_known, is_named, resolve
 from kalecompiler.requirementfile import is_reference, read_reference, read_requirements
+from kalecompiler.searchpath import search_path
 
 if TYPE_CHECKING:
     from kalecompiler.assemble import Part, Reading
@@ -25,10 +29,12 @@ Files = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class Requirements:
-    """For each step its packages and the files it carries, by name; and the findings of the whole notebook."""
+    """For each step its packages, the files it carries, and the top names of the modules that it and the steps import
+    whose data it loads; and the findings of the whole notebook."""
 
     packages: Mapping[str, tuple[Package, ...]]
     files: Mapping[str, Files]
+    modules: Mapping[str, frozenset[str]]
     findings: list[Diagnostic]
 
 
@@ -47,12 +53,12 @@ class _Written:
 
 def of_steps(reading: Reading, flow: Dataflow, code: Mapping[str, Sequence[Code]]) -> Requirements:
     """What the steps need: for what they import, and for what the steps import whose data they load."""
-    folder = reading.book.path.parent
     files = {path: text for part in reading.parts for path, text in part.translation.writes}
     findings: list[Diagnostic] = []
     written = _written(reading, findings, files)
-    every = _check_cells(reading, written, findings, files)
-    local = {name: local_modules(folder, _imports(pieces), files) for name, pieces in code.items()}
+    around = _around(reading, written)
+    every = _check_cells(reading, written, findings, files, around)
+    local = {name: local_modules(around, _imports(pieces), files) for name, pieces in code.items()}
     producers = {c.name: {link.producer for link in c.inputs} for c in flow.steps}
     above: dict[str, dict[str, Import]] = {}
     for name in TopologicalSorter(producers).static_order():
@@ -70,14 +76,30 @@ def of_steps(reading: Reading, flow: Dataflow, code: Mapping[str, Sequence[Code]
                 imports, everywhere=every, pip=lines, extra=reading.settings.packages, pinned=written.pinned
             )
         packages[name] = known[key]
-    return Requirements(packages, {name: found.files for name, found in local.items()}, findings)
+    files_ = {name: found.files for name, found in local.items()}
+    modules = {name: frozenset(module.partition(".")[0] for module in found) for name, found in above.items()}
+    return Requirements(packages, files_, modules, findings)
+
+
+def _around(reading: Reading, written: _Written) -> Surroundings:
+    """The folders with modules of the notebook's own; with some added, not every other module is one of an index."""
+    nodes = list(reach.every(part.tree for part in reading.parts))
+    folder, path = reading.book.path.parent, search_path(nodes, paths_of(nodes))
+    if not path.changed:
+        return Surroundings(folder)
+    lines = [*written.everything, *written.pinned, *reading.settings.packages]
+    return Surroundings(
+        folder, path.folders, lambda module: is_known(module) or is_named(module, lines) or is_installed(module)
+    )
 
 
 def _imports(pieces: Iterable[Code]) -> list[Import]:
     return [item for piece in pieces for item in _parsed(piece.source)]
 
 
+@functools.lru_cache(maxsize=512)
 def _parsed(source: str) -> Sequence[Import]:
+    """The imports of a piece of code; carried ones stand in many steps."""
     try:
         return imports_of(ast.parse(source))
     except (SyntaxError, ValueError):
@@ -110,13 +132,17 @@ def _written(reading: Reading, findings: list[Diagnostic], files: Mapping[str, s
 
 
 def _check_cells(
-    reading: Reading, written: _Written, findings: list[Diagnostic], files: Mapping[str, str]
+    reading: Reading,
+    written: _Written,
+    findings: list[Diagnostic],
+    files: Mapping[str, str],
+    around: Surroundings,
 ) -> list[Import]:
     """All imports of the notebook that are not beside it; what is wrong or doubtful goes to the findings."""
     every: list[Import] = []
     places: dict[str, tuple[Part, int]] = {}
     for part in reading.parts:
-        local = local_modules(reading.book.path.parent, imports_of(part.tree), files)
+        local = local_modules(around, imports_of(part.tree), files)
         problems = (*relative_imports(part.tree), *local.problems)
         findings += [_diagnostic(problem, _at(reading, part, problem.line)) for problem in problems]
         for item in local.imports:

@@ -7,10 +7,35 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from kalecompiler import settingrules as rule
+from kalecompiler import volumes
 from kalecompiler.diagnostics import NO_EFFECT_YET, UNKNOWN_METADATA_KEY, Rule
 from kalecompiler.model import Location, Setting
-from kalecompiler.settingvalues import GRAMMAR, ParsedSetting, SettingError, check_setting, parse_setting
+from kalecompiler.settingrules import shown
+from kalecompiler.settingvalues import (
+    GRAMMAR,
+    OLDEST,
+    ParsedSetting,
+    SettingError,
+    Shape,
+    check_setting,
+    parse_setting,
+)
 from kalecompiler.suggest import did_you_mean
+
+# Keys of [tool.kalecompiler] in pyproject.toml that mean nothing to a notebook: what `kalec check` looks at, where
+# runs are submitted to, and the folder of the packages.
+CHECK_KEYS = (
+    "notebooks",
+    "exclude",
+    "extend-exclude",
+    "select",
+    "extend-select",
+    "ignore",
+    "per-file-ignores",
+    "baseline",
+)
+ELSEWHERE = (*CHECK_KEYS, "endpoint", "output")
 
 
 class TableError(Exception):
@@ -32,11 +57,12 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table, checked: `values` are fields of `Settings`; `defaults` and `steps` settings of steps."""
+    """A table, checked: `values` are fields of `Settings`, `defaults` and `steps` settings of steps."""
 
     values: Mapping[str, Any] = field(default_factory=dict)
     defaults: tuple[Setting, ...] = ()
     steps: Mapping[str, tuple[Setting, ...]] = field(default_factory=dict)
+    origin: Location = field(default_factory=lambda: Location(""))
 
 
 def read_table(raw: Any, origin: Location) -> tuple[Table, list[Problem]]:
@@ -53,15 +79,12 @@ def read_table(raw: Any, origin: Location) -> tuple[Table, list[Problem]]:
     """
     given = _keys(raw, "`kalecompiler`")
     tables = {name: _keys(own, f"`steps.{name}`") for name, own in _mapping(given.pop("steps", {}), "`steps`").items()}
-    problems = [_unknown(key, {*_VALUES, *_SETTINGS, "steps"}) for key in given if key not in {*_VALUES, *_SETTINGS}]
-    problems += [_unknown(key, _SETTINGS) for own in tables.values() for key in own if key not in _SETTINGS]
-    values = {key.replace("-", "_"): _VALUES[key](key, value) for key, value in given.items() if key in _VALUES}
-    found = list(_settings(given))
-    steps = {name: list(_settings(own)) for name, own in tables.items()}
+    problems = [_unknown(key, {*VALUES, *_OF_ALL, "steps", *ELSEWHERE}) for key in given if not _is_known(key)]
+    problems += [_unknown(key, _OF_ONE) for own in tables.values() for key in own if key not in _OF_ONE]
+    values = {key.replace("-", "_"): VALUES[key].read(key, value) for key, value in given.items() if key in VALUES}
+    found = list(_settings({key: value for key, value in given.items() if key not in VALUES}, _OF_ALL))
+    steps = {name: list(_settings(own, _OF_ONE)) for name, own in tables.items()}
     problems += [_later(s) for own in (found, *steps.values()) for s in own if not s.effective]
-    if values.get("experiment"):
-        message = f"the experiment `{values['experiment']}` has no effect yet"
-        problems.append(Problem(NO_EFFECT_YET, message, "it counts when a pipeline is submitted"))
     # the pipeline's image is a value of its own, because an option or a variable of the environment can replace it
     images = [setting.value for setting in found if setting.kind == "image"]
     values |= {"image": images[-1]} if images else {}
@@ -69,7 +92,12 @@ def read_table(raw: Any, origin: Location) -> tuple[Table, list[Problem]]:
         values,
         _located([s for s in found if s.kind != "image"], origin),
         {name: _located(own, origin) for name, own in steps.items()},
+        origin,
     ), problems
+
+
+def _is_known(key: str) -> bool:
+    return key in VALUES or key in _OF_ALL
 
 
 def _located(settings: Iterable[ParsedSetting], origin: Location) -> tuple[Setting, ...]:
@@ -87,19 +115,21 @@ def _keys(raw: Any, what: str) -> dict[str, Any]:
 
 
 def _unknown(key: str, known: Iterable[str]) -> Problem:
-    return Problem(UNKNOWN_METADATA_KEY, f"the key `{key}` is unknown", did_you_mean(key, known))
+    return Problem(UNKNOWN_METADATA_KEY, f"the key `{key}` is unknown", did_you_mean(key, {*known} - {key}))
 
 
 def _later(setting: ParsedSetting) -> Problem:
     shown = ":".join(filter(None, (setting.kind, setting.key, setting.value)))
-    return Problem(NO_EFFECT_YET, f"the setting `{shown}` has no effect yet", "the steps run without it")
+    return Problem(NO_EFFECT_YET, f"the setting `{shown}` has no effect yet", GRAMMAR[setting.kind].instead)
 
 
-def _settings(table: Mapping[str, Any]) -> Iterator[ParsedSetting]:
-    """The settings of steps in a table, each checked."""
+def _settings(table: Mapping[str, Any], kinds: Mapping[str, str]) -> Iterator[ParsedSetting]:
+    """The settings of steps in a table, each checked; `kinds` has the kind of each key."""
     for key, value in table.items():
-        if key in _SETTINGS:
-            yield from _SETTINGS[key](key, value)
+        if key == TAGS:
+            yield from _tags(key, value)
+        elif key in kinds:
+            yield from _READERS[GRAMMAR[kinds[key]].shape](kinds[key], key, value)
 
 
 def _checked(kind: str, name: str, value: str, where: str) -> ParsedSetting:
@@ -107,40 +137,54 @@ def _checked(kind: str, name: str, value: str, where: str) -> ParsedSetting:
     try:
         return check_setting(kind, name, value)
     except SettingError as error:
-        raise TableError(f"`{where}` {error}") from None
+        raise TableError(f"`{where}` {error}", f"write it as in `{GRAMMAR[kind].table}`") from None
 
 
 def _tags(key: str, value: Any) -> Iterator[ParsedSetting]:
     """Settings written as tags, like Kale's `steps_defaults`."""
     for tag in _texts(key, value):
         kind, colon, rest = tag.partition(":")
-        if not colon or kind not in GRAMMAR or kind == "changes":
-            known = (kind for kind in GRAMMAR if kind != "changes")
-            raise TableError(f"`{key}`: `{tag}` is no setting of a step", did_you_mean(kind, known, "{}:..."))
-        try:
-            yield parse_setting(kind, rest)
-        except SettingError as error:
-            raise TableError(f"`{key}`: `{tag}` {error}", error.hint) from None
+        if not colon or kind not in GRAMMAR or not GRAMMAR[kind].shared:
+            known = (kind for kind, row in GRAMMAR.items() if row.shared)
+            raise TableError(f"`{key}`: `{shown(tag)}` is no setting of a step", did_you_mean(kind, known, "{}:..."))
+        yield _parsed(kind, rest, f"`{key}`: `{shown(tag)}`", GRAMMAR[kind].example)
 
 
-def _image(key: str, value: Any) -> Iterator[ParsedSetting]:
-    yield _checked("image", "", _text(key, value), key)
+def _parsed(kind: str, rest: str, what: str, example: str) -> ParsedSetting:
+    try:
+        return parse_setting(kind, rest)
+    except SettingError as error:
+        raise TableError(f"{what} {error}", f"write it as in `{example}`") from None
 
 
-def _cache(key: str, value: Any) -> Iterator[ParsedSetting]:
+def _one_text(kind: str, key: str, value: Any) -> Iterator[ParsedSetting]:
+    yield _checked(kind, "", _text(key, value), key)
+
+
+def _number(kind: str, key: str, value: Any) -> Iterator[ParsedSetting]:
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise TableError(f"`{key}` must be a number or a text, not {_shown(value)}")
+    yield _checked(kind, "", str(value), key)
+
+
+def _switch(kind: str, key: str, value: Any) -> Iterator[ParsedSetting]:
     if isinstance(value, bool):
         value = "enabled" if value else "disabled"
-    yield _checked("cache", "", _text(key, value), key)
+    yield _checked(kind, "", _text(key, value), key)
 
 
-def _pairs(kind: str, types: tuple[type, ...]) -> Callable[[str, Any], Iterator[ParsedSetting]]:
-    def pairs(key: str, value: Any) -> Iterator[ParsedSetting]:
-        for name, content in _mapping(value, f"`{key}`").items():
-            if isinstance(content, bool) or not isinstance(content, types):
-                raise TableError(f"`{key}.{name}` must be a text, not {_shown(content)}", "put it in quotes")
-            yield _checked(kind, name, str(content), f"{key}.{name}")
+def _pairs(kind: str, key: str, value: Any) -> Iterator[ParsedSetting]:
+    for name, content in _mapping(value, f"`{key}`").items():
+        if type(content) not in PAIR_TYPES.get(kind, (str,)):
+            raise TableError(f"`{key}.{name}` must be a text, not {_shown(content)}", "put it in quotes")
+        name = name.replace("_", "-") if kind == "security-context" else name
+        content = str(content).lower() if isinstance(content, bool) else str(content)
+        yield _checked(kind, name, content, f"{key}.{name}")
 
-    return pairs
+
+def _list(kind: str, key: str, value: Any) -> Iterator[ParsedSetting]:
+    for text in (value,) if isinstance(value, str) else _texts(key, value):
+        yield _parsed(kind, text, f"`{key}`: `{shown(text)}`", GRAMMAR[kind].table)
 
 
 def _text(key: str, value: Any) -> str:
@@ -179,22 +223,113 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 40 else text[:37] + "..."
 
 
-_VALUES: dict[str, Callable[[str, Any], Any]] = {
-    "pipeline-name": _text,
-    "description": _text,
-    "experiment": _text,
-    "requirements": lambda key, value: _text(key, str(value)),
-    "packages": _packages,
-    "index-url": _text,
-    "trusted-hosts": _texts,
-    "pure": _dotted,
+def _name(key: str, value: Any) -> str:
+    """A text on one line, or none."""
+    text = _text(key, value)
+    if text and (wrong := rule.line("", text)):
+        raise TableError(f"`{key}` is wrong: {wrong}", _as_in(key))
+    return text
+
+
+def _ruled(check: rule.Check) -> Callable[[str, Any], str]:
+    """A text, or a number, that a rule of values checks."""
+
+    def read(key: str, value: Any) -> str:
+        text = str(value) if type(value) is int else _text(key, value)
+        if wrong := check("", text):
+            raise TableError(f"`{key}` is wrong: {wrong}", _as_in(key))
+        return text
+
+    return read
+
+
+def _seconds(key: str, value: Any) -> int:
+    return rule.seconds_of(_ruled(rule.duration)(key, value))
+
+
+def _parallelism(key: str, value: Any) -> None:
+    cure = "give a local run `--jobs N`, and the cluster a limit in its Argo controller (`namespaceParallelism`)"
+    raise TableError(f"`{key}` cannot be carried: KFP has no field for the number of steps that run at once", cure)
+
+
+def _as_in(key: str) -> str:
+    return f"write it as in `{VALUES[key].table}`"
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A key of the whole pipeline: how its value is read, an example, and what becomes of it (see `Kind`)."""
+
+    read: Callable[[str, Any], Any]
+    table: str
+    becomes: str
+    schema: Mapping[str, Any]
+    kale: str = ""
+    since: str = OLDEST
+    local: str = ""
+
+
+_TEXT: Mapping[str, Any] = {"type": "string"}
+_TEXTS: Mapping[str, Any] = {"type": "array", "items": {"type": "string"}}
+_LENGTH: Mapping[str, Any] = {"type": ["string", "integer"]}
+
+VALUES: dict[str, Value] = {
+    "pipeline-name": Value(_text, 'pipeline-name = "churn"', "`pipelineInfo.name`", _TEXT, "`pipeline_name`"),
+    "display-name": Value(_name, 'display-name = "Who leaves?"', "`pipelineInfo.displayName`", _TEXT),
+    "description": Value(
+        _text, 'description = "Who leaves, and why"', "`pipelineInfo.description`", _TEXT, "`pipeline_description`"
+    ),
+    "experiment": Value(
+        _text, 'experiment = "models"', "the experiment of the run, when it is submitted", _TEXT,
+        "`experiment`, `experiment_name`",
+    ),
+    "exit": Value(
+        _text, 'exit = "cleanup"', "this step is an exit step, as by the tag `exit`", _TEXT, local="honoured"
+    ),
+    "pipeline-root": Value(
+        _ruled(rule.pipeline_root), 'pipeline-root = "s3://bucket/runs"', "`defaultPipelineRoot`", _TEXT
+    ),
+    "ttl": Value(
+        _seconds, 'ttl = "7d"', "`platforms.kubernetes.pipelineConfig.resourceTtlOnCompletion`", _LENGTH, since="2.17"
+    ),
+    "run-timeout": Value(
+        _seconds, 'run-timeout = "6h"', "`platforms.kubernetes.pipelineConfig.activeDeadlineSeconds`", _LENGTH,
+        "`timeout`", since="2.17", local="honoured",
+    ),
+    "workspace": Value(
+        _ruled(volumes.workspace), 'workspace = "10Gi:class=fast,access=ReadWriteMany"',
+        "`platforms.kubernetes.pipelineConfig.workspace`, and an input of every step", _TEXT,
+        local="a folder of the run, as `$KALE_VOLUME_WORKSPACE`",
+    ),
+    "parallelism": Value(_parallelism, "", "refused: KFP has no field for it", {"not": {}}, local="`--jobs N`"),
+    "requirements": Value(
+        lambda key, value: _text(key, str(value)), 'requirements = "requirements.txt"', "the steps' packages", _TEXT,
+        local="honoured",
+    ),
+    "packages": Value(_packages, 'packages = ["pandas>=2"]', "the packages of every step", _TEXTS, local="honoured"),
+    "index-url": Value(
+        _text, 'index-url = "https://pypi.example.com/simple"', "where steps install from", _TEXT, local="honoured"
+    ),
+    "trusted-hosts": Value(
+        _texts, 'trusted-hosts = ["pypi.example.com"]', "where steps install from", _TEXTS, local="honoured"
+    ),
+    "pure": Value(_dotted, 'pure = ["mylib.score"]', "the edges of the graph", _TEXTS, local="honoured"),
+}  # fmt: skip
+"""The keys of the whole pipeline."""
+
+TAGS = "tags"
+_OF_ONE = {kind.name: name for name, kind in GRAMMAR.items() if kind.name} | {TAGS: ""}
+_OF_ALL = {key: name for key, name in _OF_ONE.items() if key == TAGS or GRAMMAR[name].shared}
+PAIR_TYPES: dict[str, tuple[type, ...]] = {
+    "limit": (str, int, float),
+    "request": (str, int, float),
+    "env": (str, int, float),
+    "security-context": (str, int, bool),
 }
-_SETTINGS: dict[str, Callable[[str, Any], Iterator[ParsedSetting]]] = {
-    "image": _image,
-    "tags": _tags,
-    "cache": _cache,
-    "limits": _pairs("limit", (str, int, float)),
-    "requests": _pairs("request", (str, int, float)),
-    "labels": _pairs("label", (str,)),
-    "annotations": _pairs("annotation", (str,)),
+_READERS: dict[Shape, Callable[[str, str, Any], Iterator[ParsedSetting]]] = {
+    Shape.TEXT: _one_text,
+    Shape.NUMBER: _number,
+    Shape.SWITCH: _switch,
+    Shape.PAIRS: _pairs,
+    Shape.LIST: _list,
 }

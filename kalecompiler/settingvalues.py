@@ -1,21 +1,25 @@
-"""The settings of a step: how each is written after its tag's colon, and which values it takes.
+"""The settings of a step, one row each: how it is written, which values it takes, and what becomes of it.
 
-`limit:cpu:2` is kind `limit`, key `cpu`, value `2`. The same kinds, keys and values come from pyproject.toml and from
-the notebook's metadata, and are checked by the same rules.
+`limit:cpu:2` is kind `limit`, key `cpu`, value `2`. The same kinds, keys and values come from tags, pyproject.toml and
+the notebook's metadata. The grammar of the tags, the tables that are read, docs/settings.md and the JSON schema are
+all made from these rows.
 """
 
 from __future__ import annotations
 
+import enum
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-_QUANTITY = re.compile(r"\+?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+|[numkMGTPE]|[KMGTPE]i)?")
-_RESOURCE = re.compile(r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
-_PREFIX = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
-_NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
-_ENVIRONMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_DURATION = re.compile(r"[1-9]\d*(s|m|h|d)?")
+from kalecompiler import settingrules as rule
+from kalecompiler import volumes
+from kalecompiler.settingrules import Check, bytes_of, seconds_of
+
+__all__ = ["GRAMMAR", "Kind", "ParsedSetting", "SettingError", "Shape", "bytes_of", "check_setting", "parse_setting"]
+__all__ += ["seconds_of"]
+
+OLDEST = "2.15"
+"""The oldest KFP whose package we use: what it has needs no other."""
 
 
 class SettingError(Exception):
@@ -37,19 +41,43 @@ class ParsedSetting:
     effective: bool = True
 
 
+class Shape(enum.Enum):
+    """How a setting is written in a table."""
+
+    TEXT = "text"
+    NUMBER = "a number or a text"
+    SWITCH = "true or false"
+    PAIRS = "a table of names and values"
+    LIST = "a list of texts, each as after the tag's first colon"
+    TAG = ""  # it is a tag, and nothing else
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """How a kind of setting is written.
+    """A row: `example` is a whole tag, `keys` the number of parts that stand before the value and make the key.
 
-    `keys` is the number of parts that stand before the value and make the key; `example` the whole tag; `check` says
-    what is wrong with a key and value, or None; `effective` whether it reaches the package in this version.
+    `check` says what is wrong with a key and value, or None. `name` is the key in tables, `shape` how it is written
+    there and `table` an example; `kale` how Kale's metadata calls it. `becomes` is the place in the package (in the
+    documents of its YAML), `since` the KFP version that has it, `local` what a local run makes of it. `by_value`:
+    settings of this kind are told apart by their value and not by their key. `shared`: it may be a default of all
+    steps. `effective`: it reaches the package in this version; where not, `instead` says what to do.
     """
 
     example: str
     keys: int
-    check: Callable[[str, str], str | None]
-    effective: bool = True
+    check: Check
+    name: str = ""
+    shape: Shape = Shape.TAG
+    table: str = ""
+    becomes: str = ""
+    kale: str = ""
+    since: str = OLDEST
+    local: str = ""
+    by_value: bool = False
+    shared: bool = True
     may_be_empty: bool = False
+    effective: bool = True
+    instead: str = field(default="the step runs without it; remove it if that is not enough")
 
 
 def parse_setting(kind: str, rest: str) -> ParsedSetting:
@@ -71,100 +99,156 @@ def check_setting(kind: str, key: str, value: str) -> ParsedSetting:
     return ParsedSetting(kind, key, value, grammar.effective)
 
 
-def _matches(pattern: re.Pattern[str], what: str) -> Callable[[str, str], str | None]:
-    return lambda _key, value: None if pattern.fullmatch(value) else f"`{value}` is no {what}"
+def identity(kind: str, key: str, value: str) -> tuple[str, str]:
+    """What tells settings of a step apart: of two with the same identity the more specific one counts."""
+    return kind, value if GRAMMAR[kind].by_value else key
 
 
-def _one_of(*values: str) -> Callable[[str, str], str | None]:
-    return lambda _key, value: None if value in values else f"`{value}` is none of {', '.join(values)}"
-
-
-def _image(_key: str, value: str) -> str | None:
-    return None if re.fullmatch(r"[!-~]+", value) else f"`{value}` is no name of an image"
-
-
-def _resource(key: str, value: str) -> str | None:
-    if not _RESOURCE.fullmatch(key):
-        return f"`{key}` is no resource like cpu, memory or nvidia.com/gpu"
-    if not _QUANTITY.fullmatch(value):
-        return f"`{value}` is no quantity like 2, 500m or 4Gi"
-    return None
-
-
-def _qualified(key: str) -> str | None:
-    """What is wrong with the key of a label or annotation: [domain/]name, as Kubernetes has it."""
-    prefix, slash, name = key.rpartition("/")
-    if slash and not (_PREFIX.fullmatch(prefix) and len(prefix) <= 253):
-        return f"`{prefix}` is no domain name, as before the slash of a key"
-    if not _NAME.fullmatch(name) or len(name) > 63:
-        return f"`{name}` is no key: letters, digits, `-`, `_` and `.`, at most 63"
-    return None
-
-
-def _label(key: str, value: str) -> str | None:
-    if value and (not _NAME.fullmatch(value) or len(value) > 63):
-        return f"`{value}` is no label value: letters, digits, `-`, `_` and `.`, at most 63"
-    return _qualified(key)
-
-
-def _annotation(key: str, value: str) -> str | None:
-    return _qualified(key)
-
-
-def _volume(key: str, value: str) -> str | None:
-    return None if value.startswith("/") else f"`{value}` is no absolute path"
-
-
-def _identifier(_key: str, value: str) -> str | None:
-    return None if value.isidentifier() else f"`{value}` is no name of a variable"
-
-
-def _metric(_key: str, value: str) -> str | None:
-    name, equals, shape = value.partition("=")
-    if equals and shape not in ("confusion", "roc", "report", "html", "markdown"):
-        return f"`{shape}` is none of confusion, roc, report, html, markdown"
-    return _identifier("", name)
-
-
-def _secret(key: str, value: str) -> str | None:
-    if not _ENVIRONMENT.fullmatch(value):
-        return f"`{value}` is no name of an environment variable"
-    secret = key.partition(":")[0]
-    return None if _PREFIX.fullmatch(secret) else f"`{secret}` is no name of a secret"
-
-
-def _environment(key: str, value: str) -> str | None:
-    return None if _ENVIRONMENT.fullmatch(key) else f"`{key}` is no name of an environment variable"
-
-
-def _filled(_key: str, value: str) -> str | None:
-    return None if value.strip() else "its value is missing"
-
-
-def _anything(_key: str, _value: str) -> str | None:
-    return None
-
+_EXECUTOR = "executors.*"
+_CONTAINER = f"{_EXECUTOR}.container"
+_TASK = "tasks.*"
+_RUNS = "honoured"
+_FOLDER = f"the folder of `--volume NAME=DIR`, as `${volumes.VARIABLE}NAME`"
+_OWN_FOLDER = f"a folder of the run, as `${volumes.VARIABLE}NAME`"
+_ROWS = re.compile(r"0|[1-9]\d?|100", re.ASCII)
 
 GRAMMAR: dict[str, Kind] = {
-    "image": Kind("image:python:3.11", 0, _image),
-    "cache": Kind("cache:enabled", 0, _one_of("enabled", "disabled")),
-    "limit": Kind("limit:memory:4Gi", 1, _resource),
-    "request": Kind("request:cpu:500m", 1, _resource),
-    "label": Kind("label:team:vision", 1, _label, may_be_empty=True),
-    "annotation": Kind("annotation:example.com/note:any text", 1, _annotation, may_be_empty=True),
-    "changes": Kind("changes:model", 0, _identifier),
-    "report": Kind("report:enabled", 0, _one_of("enabled", "disabled"), effective=False),
-    "secret": Kind("secret:database:password:DB_PASSWORD", 2, _secret, effective=False),
-    "env": Kind("env:LOG_LEVEL:debug", 1, _environment, effective=False, may_be_empty=True),
-    "retry": Kind("retry:3", 0, _matches(re.compile(r"\d{1,4}"), "number of retries"), effective=False),
-    "timeout": Kind("timeout:30m", 0, _matches(_DURATION, "duration like 90s, 30m or 2h"), effective=False),
-    "node-selector": Kind("node-selector:disktype:ssd", 1, _label, effective=False),
-    "toleration": Kind("toleration:nvidia.com/gpu:NoSchedule", 0, _filled, effective=False),
-    "volume": Kind("volume:data:/data", 1, _volume, effective=False),
-    "together": Kind("together:load,clean", 0, _filled, effective=False),
-    "metrics": Kind("metrics:matrix=confusion", 0, _metric, effective=False),
-    "snapshot": Kind("snapshot:passed", 0, _one_of("passed", "all", "off"), effective=False),
-    "ignore-failure": Kind("ignore-failure:notify", 0, _filled, effective=False),
-    "exit": Kind("exit", 0, _anything, effective=False, may_be_empty=True),
-    "handler": Kind("handler", 0, _anything, effective=False, may_be_empty=True),
-}
+    "image": Kind(
+        "image:python:3.11", 0, rule.image, "image", Shape.TEXT, 'image = "python:3.11"', f"{_CONTAINER}.image",
+        kale="`base_image`, `docker_image`",
+    ),
+    "image-pull-policy": Kind(
+        "image-pull-policy:Always", 0, rule.one_of("Always", "IfNotPresent", "Never"), "image-pull-policy", Shape.TEXT,
+        'image-pull-policy = "Always"', f"{_EXECUTOR}.imagePullPolicy",
+    ),
+    "image-pull-secret": Kind(
+        "image-pull-secret:registry", 0, rule.object_name("a secret"), "image-pull-secrets", Shape.LIST,
+        'image-pull-secrets = ["registry"]', f"{_EXECUTOR}.imagePullSecret", by_value=True,
+    ),
+    "cache": Kind(
+        "cache:enabled", 0, rule.one_of("enabled", "disabled"), "cache", Shape.SWITCH, "cache = false",
+        f"{_TASK}.cachingOptions.enableCache", kale="`enable_caching`",
+    ),
+    "cache-key": Kind(
+        "cache-key:v2", 0, rule.line, "cache-key", Shape.TEXT, 'cache-key = "v2"', f"{_TASK}.cachingOptions.cacheKey",
+    ),
+    "retry": Kind(
+        "retry:3:30s:2:10m", 0, rule.retry, "retry", Shape.NUMBER, 'retry = "3:30s:2:10m"', f"{_TASK}.retryPolicy",
+        kale="`retry_count`, `retry_interval`, `retry_factor`, `retry_max_interval`", local=_RUNS,
+    ),
+    "timeout": Kind(
+        "timeout:30m", 0, rule.duration, "timeout", Shape.NUMBER, 'timeout = "30m"',
+        f"{_EXECUTOR}.activeDeadlineSeconds", kale="`timeout` in `steps_defaults`", local=_RUNS,
+    ),
+    "env": Kind(
+        "env:LOG_LEVEL:debug", 1, rule.environment, "env", Shape.PAIRS, 'env = {LOG_LEVEL = "debug"}',
+        f"{_CONTAINER}.env", local=_RUNS, may_be_empty=True,
+    ),
+    "limit": Kind(
+        "limit:memory:4Gi", 1, rule.resource, "limits", Shape.PAIRS, 'limits = {memory = "4Gi"}',
+        f"{_CONTAINER}.resources", kale="`limits`",
+    ),
+    "request": Kind(
+        "request:cpu:500m", 1, rule.resource, "requests", Shape.PAIRS, 'requests = {cpu = "500m"}',
+        f"{_CONTAINER}.resources",
+    ),
+    "secret": Kind(
+        "secret:database:password:DB_PASSWORD", 2, rule.keyed("a secret"), "secrets", Shape.LIST,
+        'secrets = ["database:password:DB_PASSWORD"]', f"{_EXECUTOR}.secretAsEnv", kale="`secrets`",
+        local="from `--secret NAME=FILE\\|env`", by_value=True,
+    ),
+    "secret-volume": Kind(
+        "secret-volume:certificates:/etc/certificates", 1, rule.mounted("a secret"), "secret-volumes", Shape.LIST,
+        'secret-volumes = ["certificates:/etc/certificates"]', f"{_EXECUTOR}.secretAsVolume",
+        local="the folder of `--secret NAME=DIR`, as `$KALE_VOLUME_NAME`",
+    ),
+    "config-map": Kind(
+        "config-map:service:url:SERVICE_URL", 2, rule.keyed("a config map"), "config-maps", Shape.LIST,
+        'config-maps = ["service:url:SERVICE_URL"]', f"{_EXECUTOR}.configMapAsEnv",
+        local="from `--config-map NAME=FILE\\|env`", by_value=True,
+    ),
+    "config-map-volume": Kind(
+        "config-map-volume:service:/etc/service", 1, rule.mounted("a config map"), "config-map-volumes", Shape.LIST,
+        'config-map-volumes = ["service:/etc/service"]', f"{_EXECUTOR}.configMapAsVolume",
+        local="the folder of `--config-map NAME=DIR`, as `$KALE_VOLUME_NAME`",
+    ),
+    "field-path": Kind(
+        "field-path:POD_NAME:metadata.name", 1, rule.field_path, "field-paths", Shape.PAIRS,
+        'field-paths = {POD_NAME = "metadata.name"}', f"{_EXECUTOR}.fieldPathAsEnv",
+    ),
+    "volume": Kind(
+        "volume:data:/data:sub-path=raw", 1, volumes.checker("volume"), "volumes", Shape.LIST,
+        'volumes = ["data:/data:sub-path=raw"]', f"{_EXECUTOR}.pvcMount", kale="`volumes` of type `pvc`", local=_FOLDER,
+    ),
+    "new-volume": Kind(
+        "new-volume:scratch:/scratch:size=10Gi,class=standard", 1, volumes.checker("new-volume"), "new-volumes",
+        Shape.LIST, 'new-volumes = ["scratch:/scratch:size=10Gi,class=standard"]',
+        f"tasks `createpvc` and `deletepvc`, and {_EXECUTOR}.pvcMount", kale="`volumes` of type `new_pvc`",
+        local=_OWN_FOLDER,
+    ),
+    "empty-dir": Kind(
+        "empty-dir:shm:/dev/shm:size=2Gi,medium=Memory", 1, volumes.checker("empty-dir"), "empty-dirs", Shape.LIST,
+        'empty-dirs = ["shm:/dev/shm:size=2Gi,medium=Memory"]', f"{_EXECUTOR}.emptyDirMounts", local=_OWN_FOLDER,
+    ),
+    "ephemeral-volume": Kind(
+        "ephemeral-volume:work:/work:size=50Gi,class=fast", 1, volumes.checker("ephemeral-volume"),
+        "ephemeral-volumes", Shape.LIST, 'ephemeral-volumes = ["work:/work:size=50Gi,class=fast"]',
+        f"{_EXECUTOR}.genericEphemeralVolume", local=_OWN_FOLDER,
+    ),
+    "node-selector": Kind(
+        "node-selector:disktype:ssd", 1, rule.label, "node-selectors", Shape.PAIRS,
+        'node-selectors = {disktype = "ssd"}', f"{_EXECUTOR}.nodeSelector.labels",
+    ),
+    "toleration": Kind(
+        "toleration:nvidia.com/gpu=present:NoSchedule", 0, rule.toleration, "tolerations", Shape.LIST,
+        'tolerations = ["nvidia.com/gpu=present:NoSchedule"]', f"{_EXECUTOR}.tolerations", by_value=True,
+    ),
+    "node-affinity": Kind(
+        "node-affinity:topology.kubernetes.io/zone:In:a,b", 0, rule.affinity, "node-affinity", Shape.LIST,
+        'node-affinity = ["topology.kubernetes.io/zone:In:a,b", "disktype:In:ssd:50"]', f"{_EXECUTOR}.nodeAffinity",
+        by_value=True,
+    ),
+    "label": Kind(
+        "label:team:vision", 1, rule.label, "labels", Shape.PAIRS, 'labels = {team = "vision"}',
+        f"{_EXECUTOR}.podMetadata.labels", kale="`labels`", may_be_empty=True,
+    ),
+    "annotation": Kind(
+        "annotation:example.com/note:any text", 1, rule.annotation, "annotations", Shape.PAIRS,
+        'annotations = {"example.com/note" = "any text"}', f"{_EXECUTOR}.podMetadata.annotations",
+        kale="`annotations`", may_be_empty=True,
+    ),
+    "security-context": Kind(
+        "security-context:run-as-user:1000", 1, rule.security, "security-context", Shape.PAIRS,
+        "security-context = {run-as-user = 1000, run-as-non-root = true}", f"{_EXECUTOR}.securityContext",
+        kale="`security_context`", since="2.16",
+    ),
+    "display-name": Kind(
+        "display-name:Train the model", 0, rule.line, "display-name", Shape.TEXT, 'display-name = "Train the model"',
+        f"{_TASK}.taskInfo.name", local=_RUNS, shared=False,
+    ),
+    "exit": Kind(
+        "exit", 0, rule.one_of(""), becomes=f"{_TASK}.triggerPolicy, and all others in `exit-handler-1`",
+        local=_RUNS, shared=False, may_be_empty=True,
+    ),
+    "ignore-failure": Kind(
+        "ignore-failure:load", 0, rule.filled, "ignore-failure", Shape.LIST, 'ignore-failure = ["load"]',
+        f"{_TASK}.triggerPolicy.strategy", local=_RUNS, by_value=True, shared=False,
+    ),
+    "max-artifact-size": Kind(
+        "max-artifact-size:2Gi", 0, rule.size, "max-artifact-size", Shape.NUMBER, 'max-artifact-size = "2Gi"',
+        "the step's JSON in `args`", local=_RUNS,
+    ),
+    "preview": Kind(
+        "preview:5", 0, rule.matches(_ROWS, "number of rows from 0 to 100"), "preview", Shape.NUMBER, "preview = 5",
+        "the step's JSON in `args`", local=_RUNS,
+    ),
+    "changes": Kind(
+        "changes:model", 0, rule.identifier, becomes="the edges of the graph, and the outputs of the step", local=_RUNS,
+        by_value=True, shared=False,
+    ),
+    "report": Kind("report:enabled", 0, rule.one_of("enabled", "disabled"), effective=False),
+    "together": Kind("together:load,clean", 0, rule.filled, by_value=True, effective=False),
+    "metrics": Kind("metrics:matrix=confusion", 0, rule.metric, by_value=True, effective=False),
+    "snapshot": Kind("snapshot:passed", 0, rule.one_of("passed", "all", "off"), effective=False),
+}  # fmt: skip
+"""The rows by the first word of their tags."""

@@ -59,7 +59,7 @@ def _container(step: Step, pipeline: Pipeline) -> dict[str, Any]:
     """The container of the step as the package has it."""
     return {
         "args": [payload.text(step, pipeline), payload.EXECUTOR_INPUT],
-        "command": ["python3", "-u", "-c", payload.program(payload.carried(step))],
+        "command": ["python3", "-u", "-c", payload.program(payload.carried(step, pipeline))],
         "image": step.settings.image or limits.DEFAULT_IMAGE,
     }
 
@@ -76,9 +76,11 @@ def _ports(step: Step) -> int:
 
 
 def _settings_bytes(step: Step) -> int:
-    """Labels and annotations stand in the workflow twice: for the driver, and as metadata of the pod."""
-    pairs = (*step.settings.labels, *step.settings.annotations)
-    return 2 * sum(len(key.encode()) + len(value.encode()) + 100 for key, value in pairs)
+    """Settings stand in the workflow twice: for the driver, and for what it makes of the pod."""
+    settings = step.settings
+    texts = [key + value for key, value in (*settings.labels, *settings.annotations)]
+    texts += [kind + key + value for kind, key, value in settings.others]
+    return 2 * sum(len(text.encode("utf-8", "replace")) + 100 for text in texts)
 
 
 def _go_json(value: Any) -> str:

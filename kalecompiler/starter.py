@@ -8,18 +8,17 @@ the edges come from the data. The proposal is a start for its author to change, 
 from __future__ import annotations
 
 import ast
-import json
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from kalecompiler import taglanguage
+from kalecompiler import taglanguage, tagtext
 from kalecompiler.diagnostics import UsageError
 from kalecompiler.files import write_atomic
 from kalecompiler.model import Cell, CellKind, Notebook, Role
+from kalecompiler.tagtext import TagEdit
 
 LONGEST_NAME = 40
 ONLY_STEP = "main"
@@ -72,36 +71,16 @@ def describe(proposals: Iterable[Proposal]) -> str:
 
 
 def write(path: Path, proposals: Iterable[Proposal]) -> None:
-    """Write the tags into the notebook's file, as a whole; indentation, order and line ends stay as they are.
+    """Write the tags into the notebook's file; nothing else of it changes.
 
     Raises UsageError for a notebook in a format before 4, or one that cannot be written.
     """
-    text = path.read_bytes().decode("utf-8")
-    document = json.loads(text.removeprefix("\ufeff"))
-    if document.get("nbformat") != 4:
-        raise UsageError(f"{path} is in an old format: open and save it in Jupyter first")
-    for proposal in proposals:
-        metadata = document["cells"][proposal.cell.number - 1].setdefault("metadata", {})
-        metadata["tags"] = [*metadata.get("tags", []), proposal.tag]
+    edits = [TagEdit(proposal.cell.number, None, proposal.tag) for proposal in proposals]
+    data = tagtext.edit(path, path.read_bytes(), edits)
     try:
-        write_atomic(path, _like(text, document).encode("utf-8", "surrogatepass"))
+        write_atomic(path, data)
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {(error.strerror or str(error)).lower()}") from None
-
-
-def _like(text: str, document: Any) -> str:
-    """The document as JSON, formatted as `text` is."""
-    indent = re.match(r"\ufeff?\{\r?\n([ \t]+)", text)
-    compact = indent is None and re.search(r'":\S', text[:400]) is not None
-    new = json.dumps(
-        document,
-        indent=indent[1] if indent else None,
-        ensure_ascii=text.isascii() and "\\u" in text,
-        separators=(",", ":") if compact else (",", ": ") if indent else None,
-    )
-    new += text[len(text.rstrip()) :].replace("\r\n", "\n")
-    new = new.replace("\n", "\r\n") if "\r\n" in text else new
-    return "\ufeff" + new if text.startswith("\ufeff") else new
 
 
 def _is_tagged(cell: Cell) -> bool:

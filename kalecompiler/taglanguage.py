@@ -15,16 +15,24 @@ from typing import Any
 from kalecompiler import diagnostics as rules
 from kalecompiler.diagnostics import Rule
 from kalecompiler.model import Role
+from kalecompiler.settingrules import shown
 from kalecompiler.settingvalues import GRAMMAR, SettingError, parse_setting
 
 ROLES = {role.value: role for role in Role if role is not Role.STEP} | {"parameters": Role.PARAMETERS}
-RESERVED = frozenset(role.value for role in Role if role is not Role.STEP)
+# The roles that Kale knows too: `block:imports` is one, and no step can have such a name.
+RESERVED = frozenset(role.value for role in Role if role not in (Role.STEP, Role.HANDLER))
 
 _STEP_PREFIXES = ("step", "block")
 _PREFIXES = (*_STEP_PREFIXES, "prev", *GRAMMAR)
 # Tags of ours that are whole words, apart from the roles.
-_FLAGS = ("exit", "handler", "noqa")
-_SINGULAR = {"import": "imports", "function": "functions", "parameter": "parameters", "metrics": "pipeline-metrics"}
+_FLAGS = ("exit", "noqa")
+_NEARLY = {
+    "import": "imports",
+    "function": "functions",
+    "parameter": "parameters",
+    "metrics": "pipeline-metrics",
+    "handlers": "handler",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +75,7 @@ def parse(text: str) -> Tag:
     """Read one tag; never raises, whatever the text."""
     if text in ROLES:
         return Tag(text, role=ROLES[text])
-    if text == "noqa":
+    if text == "noqa" or text.startswith("noqa:"):
         return Tag(text)
     if text in _FLAGS:
         return _setting(text, text, "")
@@ -80,11 +88,33 @@ def parse(text: str) -> Tag:
         return _prev(text, rest)
     if prefix == "notebook":
         return _notebook(text)
+    if prefix == "exit":
+        return _exit(text, rest)
     return _setting(text, prefix, rest)
 
 
+def present_spelling(tag: Tag) -> str | None:
+    """A tag of ours as it is spelt today, where it is in the spelling of Kale's early versions; else None."""
+    prefix, colon, name = tag.text.partition(":")
+    if not colon or prefix != "block" or tag.finding is not None:
+        return None
+    return tag.role.value if tag.role is not None else f"step:{name}"
+
+
+def correction(tag: Tag) -> str | None:
+    """The one right form of a misspelt or malformed tag; None where there is none, or more than one."""
+    right = None
+    if tag.finding is not None and tag.finding.rule is rules.MISSPELT_TAG:
+        right = _right_spelling(tag.text)[0]
+    elif tag.finding is not None and tag.finding.rule is rules.MALFORMED_TAG and tag.text.startswith("prev:"):
+        names = filter(None, (name.strip() for name in re.split(r"[:,]", tag.text.removeprefix("prev:"))))
+        right = ":".join(["prev", *names])
+    new = parse(right) if right else None
+    return right if new is not None and new.ours and new.finding is None else None
+
+
 def _step(text: str, prefix: str, name: str) -> Tag:
-    if prefix == "block" and name in ROLES:
+    if prefix == "block" and name in RESERVED | {"parameters"}:
         return Tag(text, role=ROLES[name])
     if name in RESERVED:
         hint = f"write the tag `{name}` if the cell is that, or give the step another name"
@@ -101,6 +131,13 @@ def _prev(text: str, rest: str) -> Tag:
     return Tag(text, previous=names)
 
 
+def _exit(text: str, name: str) -> Tag:
+    """`exit:NAME` is `step:NAME` and `exit`."""
+    if not name or name != name.strip():
+        return Tag(text, finding=Finding(rules.MALFORMED_TAG, f"the tag `{text}` is malformed", "write `exit:cleanup`"))
+    return replace(_step(text, "exit", name), setting=("exit", "", ""))
+
+
 def _notebook(text: str) -> Tag:
     message = f"the tag `{text}` refers to another notebook, which kalecompiler does not include"
     hint = "compile that notebook on its own, or move its cells here; `skip` leaves this cell out"
@@ -112,13 +149,10 @@ def _setting(text: str, kind: str, rest: str) -> Tag:
         setting = parse_setting(kind, rest)
     except SettingError as error:
         rule = rules.MALFORMED_TAG if error.malformed else rules.INVALID_SETTING
-        return Tag(text, finding=Finding(rule, f"the tag `{text}` {error}", error.hint))
+        return Tag(text, finding=Finding(rule, f"the tag `{shown(text)}` {error}", error.hint))
     finding = None
     if not setting.effective:
-        message = f"the tag `{text}` has no effect yet"
-        finding = Finding(
-            rules.NO_EFFECT_YET, message, "the step runs without it; remove the tag if that is not enough"
-        )
+        finding = Finding(rules.NO_EFFECT_YET, f"the tag `{text}` has no effect yet", GRAMMAR[kind].instead)
     return Tag(text, setting=(setting.kind, setting.key, setting.value), finding=finding)
 
 
@@ -140,8 +174,8 @@ def _right_spelling(text: str) -> tuple[str | None, bool]:
     word = text.strip().lower().replace("_", "-").replace(" ", "-")
     if word in ROLES:
         return word, True
-    if word in _SINGULAR:
-        return _SINGULAR[word], False
+    if word in _NEARLY:
+        return _NEARLY[word], False
     if word.startswith("pipeline-"):
         near = difflib.get_close_matches(word, ["pipeline-parameters", "pipeline-metrics"], n=1, cutoff=0.85)
         return (near[0], True) if near else (None, False)

@@ -18,22 +18,28 @@ from kalecompiler.model import (
     CellKind,
     Location,
     Notebook,
+    Parameter,
     Previous,
     Role,
     Setting,
     StepSettings,
 )
 from kalecompiler.settings import Settings
-from kalecompiler.settingvalues import GRAMMAR
+from kalecompiler.settingvalues import GRAMMAR, bytes_of, identity
 from kalecompiler.stepgraph import task_name
+from kalecompiler.steprules import FINAL_STATUS
 from kalecompiler.suggest import did_you_mean
 from kalecompiler.taglanguage import Tag
 from kalecompiler.wording import listed
 
 __all__ = ["annotate", "step_settings", "task_name"]
 
+# Settings that have a field of their own, or are none of the package.
+_FIELDS = ("image", "cache", "limit", "request", "label", "annotation", "max-artifact-size", "preview", "changes")
+_OTHERS = frozenset(kind for kind, row in GRAMMAR.items() if row.effective and kind not in _FIELDS)
+
 # Several tags of these kinds on one step add up, where the values of other kinds contradict each other.
-_ADDING = ("changes", "volume", "toleration", "together", "metrics", "ignore-failure", "secret")
+ADDING = tuple(kind for kind, row in GRAMMAR.items() if row.by_value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,20 +81,37 @@ def step_settings(annotations: Iterable[Annotation], settings: Settings) -> Mapp
     for annotation in annotations:
         if annotation.step is not None:
             own.setdefault(annotation.step, []).extend(annotation.settings)
+    if settings.exit in own and settings.exit_origin is not None:
+        own[settings.exit].append(Setting("exit", "", "", settings.exit_origin))
     return {
         name: _effective([*settings.defaults, *settings.steps.get(name, ()), *tags], settings.image)
         for name, tags in own.items()
     }
 
 
+def with_final_status(
+    annotations: Iterable[Annotation], settings: Settings, parameters: tuple[Parameter, ...]
+) -> tuple[Parameter, ...]:
+    """The parameters, and where there is an exit step that in which it finds how the run ended."""
+    exits = {a.step for a in annotations if a.step is not None and _exits(a, settings)}
+    if not exits or any(parameter.name == FINAL_STATUS for parameter in parameters):
+        return parameters
+    return (*parameters, Parameter(FINAL_STATUS, "dict", {}))
+
+
+def _exits(annotation: Annotation, settings: Settings) -> bool:
+    return annotation.step == settings.exit or any(setting.kind == "exit" for setting in annotation.settings)
+
+
 def _effective(settings: Iterable[Setting], image: str) -> StepSettings:
     """Settings in rising order of weight, made one."""
-    last = {(s.kind, s.key): s.value for s in settings}
+    written = {identity(s.kind, s.key, s.value): s for s in settings}
+    last = {(s.kind, s.key): s.value for s in written.values()}
 
     def pairs(kind: str) -> tuple[tuple[str, str], ...]:
         return tuple(sorted((key, value) for (k, key), value in last.items() if k == kind))
 
-    cache = last.get(("cache", ""))
+    cache, size = last.get(("cache", "")), last.get(("max-artifact-size", ""))
     return StepSettings(
         image=last.get(("image", ""), image),
         cache=None if cache is None else cache == "enabled",
@@ -96,6 +119,10 @@ def _effective(settings: Iterable[Setting], image: str) -> StepSettings:
         requests=pairs("request"),
         labels=pairs("label"),
         annotations=pairs("annotation"),
+        max_artifact_size=None if size is None else bytes_of(size),
+        preview=int(last.get(("preview", ""), 0)),
+        others=tuple(sorted((s.kind, s.key, s.value) for s in written.values() if s.kind in _OTHERS)),
+        written=tuple(sorted(written.values(), key=lambda s: (s.kind, s.key, s.value))),
     )
 
 
@@ -106,7 +133,7 @@ def _tags(notebook: Notebook, cell: Cell, findings: list[Diagnostic]) -> list[Ta
     if wrong and cell.kind is CellKind.CODE:
         hint = 'write them as in `"tags": ["step:train", "prev:load"]`'
         message = f"the tags of cell {cell.number} are not a list of texts"
-        findings.append(Diagnostic(rules.INVALID_TAGS, message, notebook.at(cell), hint))
+        findings.append(Diagnostic(rules.INVALID_TAGS, message, _at_tags(notebook, cell), hint))
     return taglanguage.tags_of(cell.metadata)
 
 
@@ -134,11 +161,11 @@ def _contradictory_places(notebook: Notebook, cell: Cell, roles: list[str], step
     if len(steps) > 1:
         message = f"cell {cell.number} is in {len(steps)} steps: {listed(steps)}"
         hint = "a cell runs in one step; split it, or move what both need to a cell tagged `functions`"
-        return [Diagnostic(rules.SEVERAL_STEPS, message, notebook.at(cell), hint)]
+        return [Diagnostic(rules.SEVERAL_STEPS, message, _at_tags(notebook, cell), hint)]
     both = roles + [f"step:{name}" for name in steps]
     if len(both) > 1:
         message = f"cell {cell.number} is tagged both {listed(both, ' and ')}"
-        return [Diagnostic(rules.CONTRADICTORY_ROLES, message, notebook.at(cell), "keep one of the tags")]
+        return [Diagnostic(rules.CONTRADICTORY_ROLES, message, _at_tags(notebook, cell), "keep one of the tags")]
     return []
 
 
@@ -181,19 +208,20 @@ def _on_text_cell(notebook: Notebook, cell: Cell, tags: list[Tag]) -> Diagnostic
     names = listed([tag.text for tag in tags if tag.ours])
     message = f"{names} on cell {cell.number} has no effect: it is a {cell.kind.value} cell"
     hint = "tag the code cell below it instead"
-    return Diagnostic(rules.TAG_ON_TEXT_CELL, message, notebook.at(cell), hint)
+    return Diagnostic(rules.TAG_ON_TEXT_CELL, message, _at_tags(notebook, cell), hint)
 
 
 def _contradictions(annotations: Iterable[Annotation]) -> list[Diagnostic]:
     """One finding for each setting that a step's tags give two values."""
-    first: dict[tuple[str, str, str], Setting] = {}
+    first: dict[tuple[str, tuple[str, str]], Setting] = {}
     found = []
     for annotation in annotations:
         for setting in annotation.settings:
-            if annotation.step is None or setting.kind in _ADDING:
+            if annotation.step is None:
                 continue
-            other = first.setdefault((annotation.step, setting.kind, setting.key), setting)
-            if other.value != setting.value:
+            same = identity(setting.kind, setting.key, setting.value)
+            other = first.setdefault((annotation.step, same), setting)
+            if (other.key, other.value) != (setting.key, setting.value):
                 found.append(_contradiction(annotation.step, other, setting))
     return found
 
@@ -215,7 +243,7 @@ def _empty_steps(notebook: Notebook, annotations: Iterable[Annotation]) -> list[
         Diagnostic(
             rules.EMPTY_STEP,
             f"step `{name}` has no code",
-            notebook.at(own[0]),
+            _at_tags(notebook, own[0]),
             "tag its cells, or remove the step",
         )
         for name, own in cells.items()
@@ -232,7 +260,13 @@ def _settings_of_no_step(notebook: Notebook, annotations: Iterable[Annotation], 
         here = bool(own) and own[0].origin.path == str(notebook.path)
         if name not in steps and own and (here or hint):
             message = f"{'metadata `kalecompiler`: ' if here else ''}there is no step `{name}` for `steps.{name}`"
-            found.append(Diagnostic(rules.UNKNOWN_METADATA_KEY, message, own[0].origin, hint))
+            where = replace(own[0].origin, key=("metadata", "kalecompiler", "steps", name)) if here else own[0].origin
+            found.append(Diagnostic(rules.UNKNOWN_METADATA_KEY, message, where, hint))
+    if settings.exit and settings.exit not in steps and settings.exit_origin is not None:
+        hint, here = did_you_mean(settings.exit, steps), settings.exit_origin.path == str(notebook.path)
+        if hint or here:
+            message = f"there is no step `{settings.exit}` to be the exit step"
+            found.append(Diagnostic(rules.EXIT_STEP, message, settings.exit_origin, hint))
     return found
 
 
@@ -240,6 +274,10 @@ def _no_steps(notebook: Notebook) -> Diagnostic:
     message = "no cell is tagged as a step" if notebook.cells else "the notebook has no cells"
     hint = f"tag cells with `step:NAME`, or let `kalec init {notebook.path}` propose steps from the headings"
     return Diagnostic(rules.NO_STEPS, message, Location(str(notebook.path)), hint)
+
+
+def _at_tags(notebook: Notebook, cell: Cell) -> Location:
+    return replace(notebook.at(cell), key=("metadata", "tags"))
 
 
 def _at_tag(notebook: Notebook, cell: Cell, tag: Tag) -> Location:

@@ -58,8 +58,10 @@ def ordinary_folder() -> Iterator[Path]:
 
 
 @pytest.fixture(autouse=True)
-def _own_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
+def _own_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """The same answers wherever the tests run."""
     ours = [name for name in os.environ if name.startswith("KALEC_") and name != "KALEC_SHARED"]
-    for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", *ours):
+    ci = ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "GITHUB_WORKSPACE", "GITLAB_CI", "CI_PROJECT_DIR")
+    for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", *ci, *ours):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))

@@ -27,13 +27,15 @@ TEMPLATES = sorted(path.name for path in (ROOT / "templates").glob("*.jinja"))
 
 # Heavy libraries, and the parts of the package that may import them.
 HOMES = {
-    "kfp": ("compile.py", "submit.py"),
+    "kfp": ("compile.py", "submit/connection.py"),
+    "kfp_server_api": ("submit/transport.py",),
+    "requests": ("submit/dex.py", "submit/transport.py"),
     "nbformat": ("notebook.py",),
     "jinja2": ("render.py",),
     "networkx": ("dataflow.py",),
     "IPython": ("ipython.py", "transformer.py"),
-    "rich": ("progress.py",),
-    "click": ("cli.py", "console.py"),
+    "rich": ("progress.py", "submit/display.py"),
+    "click": ("checkcli.py", "cli.py", "console.py", "options.py", "remotecli.py", "tagcli.py"),
 }
 
 

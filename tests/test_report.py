@@ -187,6 +187,12 @@ def test_json_has_all_of_a_finding() -> None:
             "cell_id": "abc",
             "line": 2,
             "column": 7,
+            "tag": None,
+            "file_line": None,
+            "file_column": None,
+            "file_end_line": None,
+            "file_end_column": None,
+            "fingerprint": rows[0]["fingerprint"],
         }
     ]
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-import bad
 import pytest
-from support import write_notebook
+from rulepages import examples, lay_out
 
 from kalecompiler import catalogue, commands, diagnostics, packages, report
 from kalecompiler.diagnostics import RULES, Diagnostic, Rule
@@ -18,45 +16,16 @@ from kalecompiler.diagnostics import RULES, Diagnostic, Rule
 ROOT = Path(__file__).parent.parent
 GOLDENS = Path(__file__).parent / "golden" / "rules"
 SIZES = ("KC501", "KC502", "KC503")
-_FENCE = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-
-
-@dataclass(frozen=True)
-class Example:
-    """A fenced example of a page: `kind` notebook, json, toml, python (a module beside the notebook) or text."""
-
-    kind: str
-    name: str
-    text: str
-
-
-def examples(code: str, section: str) -> list[Example]:
-    """The examples in a section of a rule's page."""
-    sections = re.split(r"^## ", catalogue.page(code), flags=re.MULTILINE)
-    body = next(text for text in sections if text.startswith(f"{section}\n"))
-    return [Example(kind, name, text) for kind, name, text in _FENCE.findall(body)]
 
 
 def findings(code: str, section: str) -> list[Diagnostic]:
     """What the compiler finds in the example of that section, in the current folder."""
-    fences = examples(code, section)
-    path = Path("example.ipynb")
-    for example in fences:
-        if example.kind == "notebook":
-            write_notebook(path, example.text)
-        elif example.kind == "json":
-            path.write_text(example.text.removesuffix("\n"), encoding="utf-8")
-        elif example.kind == "toml":
-            Path("pyproject.toml").write_text(example.text, encoding="utf-8")
-        elif example.kind == "python":
-            Path(example.name).parent.mkdir(parents=True, exist_ok=True)
-            Path(example.name).write_text(example.text, encoding="utf-8")
-    if not path.exists() and section == "Wrong":
-        path = bad.MAKERS[code](Path())
-    if not path.exists():
+    path = lay_out(code, section)
+    if path is None:
         pytest.skip("the right example is a folder without what is wrong in the other")
     found = commands.check([path], {})
     assert not found.unreadable
+    assert not found.count("failed"), found.files
     return list(found.diagnostics)
 
 

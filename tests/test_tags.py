@@ -55,6 +55,11 @@ PLACES: dict[str, tuple[str, list[str]]] = {
         "# %% skip\ny\n# %% pipeline-metrics\nx",
         ["imports", "functions", "pipeline-parameters", "step a", "skip", "pipeline-metrics"],
     ),
+    "a handler, and an untagged cell below it": (
+        "# %% handler\ndef dump_a(v: dict, f): pass\n# %%\ndef load_a(f): pass\n# %% step:a\nx = 1",
+        ["handler", "handler", "step a"],
+    ),
+    "a step named handler": ("# %% block:handler\nx = 1\n# %% step:handler\ny", ["step handler", "step handler"]),
     "kale's older spellings": (
         "# %% block:imports\nimport a\n# %% block:functions\nf = 1\n# %% parameters\nn = 1\n# %% block:a\nx = 1\n"
         "# %% block:skip\ny\n# %% block:pipeline-metrics\nx",
@@ -432,6 +437,7 @@ MISSPELT = {
     "FUNCTIONS": "functions",
     "skip ": "skip",
     "Skip": "skip",
+    "Handler": "handler",
     "pipeline_parameters": "pipeline-parameters",
     "pipeline parameters": "pipeline-parameters",
     "pipeline-parameter": "pipeline-parameters",
@@ -461,6 +467,7 @@ SUSPICIOUS = {
     "prv:train": "prev:train",
     "lable:a:b": "label:a:b",
     "imge:x": "image:x",
+    "handlers": "handler",
 }
 
 
@@ -474,8 +481,9 @@ def test_tags_that_may_be_ours_are_ignored_with_a_warning(text: str, right: str)
 
 MALFORMED = [
     "limit:cpu", "limit:", "limit::2", "limit:cpu:", "request:cpu", "label:team", "label:", "annotation:a", "image:",
-    "cache:", "report:", "changes:", "secret:a:b", "secret:a:b:", "env:A", "retry:", "timeout:", "volume:data",
+    "cache:", "report:", "changes:", "secret:a:b", "secret:a:b:", "env:A", "retry:", "exit:", "exit: a", "timeout:", "volume:data",
     "node-selector:a", "prev:", "prev:a:", "prev:a::b", "prev:a,b", "prev: a", "limit: cpu:2", "together:", "metrics:",
+    "max-artifact-size:", "preview:",
 ]  # fmt: skip
 
 
@@ -496,6 +504,8 @@ def test_malformed_tags_are_errors_with_the_right_shape(text: str) -> None:
         f"label:a:{'x' * 64}", f"annotation:{'x' * 64}:a", "image:a b", "image:a\nb", "image:größe", "changes:a.b",
         "secret:A:b:C", "secret:a:b:1C", "env:1A:b", "retry:x", "retry:-1", "timeout:soon", "timeout:0", "volume:a:b",
         "metrics:a=pie", "metrics:a-b", "snapshot:some", "node-selector:a:b c",
+        "preview:-1", "preview:101", "preview:all", "preview:05", "max-artifact-size:0", "max-artifact-size:2GB",
+        "max-artifact-size:500m", "max-artifact-size:8Ei", "max-artifact-size:1e999999999", "max-artifact-size:big",
     ],
 )  # fmt: skip
 def test_values_that_a_setting_does_not_take(text: str) -> None:
@@ -524,6 +534,23 @@ SETTINGS = {
     "annotation:note:": ("annotation", "note", ""),
     "annotation:note:two\nlines": ("annotation", "note", "two\nlines"),
     "changes:model": ("changes", "", "model"),
+    "max-artifact-size:2Gi": ("max-artifact-size", "", "2Gi"),
+    "max-artifact-size:1.5e9": ("max-artifact-size", "", "1.5e9"),
+    "preview:0": ("preview", "", "0"),
+    "preview:100": ("preview", "", "100"),
+    "secret:db:password:PASSWORD": ("secret", "db:password", "PASSWORD"),
+    "env:A:b:c": ("env", "A", "b:c"),
+    "env:A:": ("env", "A", ""),
+    "retry:3": ("retry", "", "3"),
+    "retry:3:30s:1.5:2h": ("retry", "", "3:30s:1.5:2h"),
+    "timeout:30m": ("timeout", "", "30m"),
+    "node-selector:disktype:ssd": ("node-selector", "disktype", "ssd"),
+    "toleration:gpu:NoSchedule": ("toleration", "", "gpu:NoSchedule"),
+    "toleration:*": ("toleration", "", "*"),
+    "volume:data:/data": ("volume", "data", "/data"),
+    "volume:data:/data:sub-path=a/b,access=ReadWriteOnce": ("volume", "data", "/data:sub-path=a/b,access=ReadWriteOnce"),
+    "ignore-failure:a": ("ignore-failure", "", "a"),
+    "exit": ("exit", "", ""),
 }
 
 
@@ -534,23 +561,11 @@ def test_settings(text: str, setting: tuple[str, str, str]) -> None:
 
 
 LATER = {
-    "secret:db:password:PASSWORD": ("secret", "db:password", "PASSWORD"),
-    "env:A:b:c": ("env", "A", "b:c"),
-    "env:A:": ("env", "A", ""),
-    "retry:3": ("retry", "", "3"),
-    "timeout:30m": ("timeout", "", "30m"),
-    "node-selector:disktype:ssd": ("node-selector", "disktype", "ssd"),
-    "toleration:gpu:NoSchedule": ("toleration", "", "gpu:NoSchedule"),
-    "volume:data:/data": ("volume", "data", "/data"),
     "report:enabled": ("report", "", "enabled"),
     "together:a,b": ("together", "", "a,b"),
     "metrics:matrix=confusion": ("metrics", "", "matrix=confusion"),
     "metrics:accuracy": ("metrics", "", "accuracy"),
     "snapshot:all": ("snapshot", "", "all"),
-    "ignore-failure:a": ("ignore-failure", "", "a"),
-    "exit": ("exit", "", ""),
-    "exit:a": ("exit", "", "a"),
-    "handler": ("handler", "", ""),
 }
 
 
@@ -563,10 +578,16 @@ def test_settings_of_later_versions_are_accepted_with_one_warning_each(
     assert [(f.rule.code, f.message) for f in findings] == [("KC105", f"the tag `{text}` has no effect yet")]
 
 
-def test_every_kind_of_setting_is_in_one_of_the_tables() -> None:
-    assert {kind for kind, _, _ in [*SETTINGS.values(), *LATER.values()]} == set(GRAMMAR)
-    for kind, key, value in SETTINGS.values():
-        assert GRAMMAR[kind].effective, (kind, key, value)
+def test_an_exit_tag_names_the_step_that_it_makes_an_exit_step() -> None:
+    named, bare = taglanguage.parse("exit:bye"), taglanguage.parse("exit")
+    assert (named.step, named.setting) == ("bye", ("exit", "", ""))
+    assert (bare.step, bare.setting) == (None, ("exit", "", ""))
+    assert annotate("# %% step:a\nx = 1\n# %% step:bye exit:bye\ny = 1")[1] == []
+    assert [f.rule.code for f in annotate("# %% step:a exit:bye\nx = 1")[1]] == ["KC107"]
+
+
+def test_only_what_a_later_version_brings_has_no_effect() -> None:
+    assert {kind for kind, row in GRAMMAR.items() if not row.effective} == {kind for kind, _, _ in LATER.values()}
 
 
 @pytest.mark.parametrize("kind", GRAMMAR)
@@ -637,6 +658,30 @@ def test_tags_become_settings_of_the_step() -> None:
         labels=(("a", "2"), ("z", "1")),
         annotations=(("n", "a:b"),),
     )
+
+
+SIZES = {
+    "1": 1,
+    "500Mi": 500 << 20,
+    "2Gi": 2 << 30,
+    "2G": 2 * 10**9,
+    "1.5Ki": 1536,
+    "1e9": 10**9,
+    "5E": 5 * 10**18,
+    "5E3": 5000,
+    "2500m": 2,
+}
+
+
+@pytest.mark.parametrize(("text", "size"), SIZES.items(), ids=SIZES)
+def test_a_size_is_a_number_of_bytes(text: str, size: int) -> None:
+    found = effective(f"# %% step:a max-artifact-size:{text} preview:7\nx")
+    assert found == StepSettings(image="python:3.11", max_artifact_size=size, preview=7)
+
+
+def test_a_step_can_do_without_the_preview_of_the_others() -> None:
+    assert effective("# %% step:a\nx", defaults=(_setting("preview", "", "5"),)).preview == 5
+    assert effective("# %% step:a preview:0\nx", defaults=(_setting("preview", "", "5"),)).preview == 0
 
 
 def test_without_settings_a_step_has_the_image_of_the_pipeline() -> None:

@@ -14,7 +14,9 @@ from typing import Any
 from kalecompiler.arguments import unknown_name
 from kalecompiler.diagnostics import KalecError, UsageError
 from kalecompiler.files import write_atomic
+from kalecompiler.local import pods, provided
 from kalecompiler.local.folders import create_run, default_root
+from kalecompiler.local.provided import Provided
 from kalecompiler.local.results import (
     Event,
     Failure,
@@ -26,6 +28,7 @@ from kalecompiler.local.results import (
     Status,
     StepEnded,
     StepResult,
+    StepRetrying,
     StepStarted,
     to_json,
 )
@@ -44,6 +47,7 @@ __all__ = [
     "Status",
     "StepEnded",
     "StepResult",
+    "StepRetrying",
     "StepStarted",
     "available_cores",
     "default_root",
@@ -64,19 +68,23 @@ def run(
     until: str | None = None,
     order: Sequence[str] = (),
     on_event: Callable[[Event], None] = lambda event: None,
+    platform: Mapping[str, Any] | None = None,
+    given: Provided | None = None,
+    note: Callable[[str], None] = lambda text: None,
 ) -> RunResult:
     """Run a package (a PipelineSpec as parsed YAML) and give the result of every step.
 
     `arguments` override the pipeline's parameters (see `kalecompiler.arguments`); `folder` is where the run gets its
     own folder; `workdir` the steps' working directory, unless `isolate` gives each an empty one; `jobs` how many run
     at once (None: as many as there are cores); with `until` only that step and those above it run; `order` is the
-    steps' order by name. `on_event` is called from this thread.
+    steps' order by name. `on_event` is called from this thread. `platform` is the package's second document, `given`
+    stands for the cluster's volumes, secrets and config maps; `note` is told in one line what is not honoured here.
 
     Ctrl-C, SIGTERM and SIGHUP end every step and everything that it started; the result's status is then STOPPED.
     Raises UsageError, before anything runs, for a package, an argument, a step or a folder that will not do; what
     `on_event` raises ends the run.
     """
-    read = read_package(package)
+    read = read_package(package, platform)
     values = _arguments(read, arguments)
     keys = in_order(read.tasks, order)
     wanted = ancestors(read.tasks, _key(read, until)) if until is not None else set(keys)
@@ -85,10 +93,16 @@ def run(
     jobs = available_cores() if jobs is None else jobs
     if jobs < 1:
         raise UsageError(f"{jobs} steps at once is too few: at least one must run")
-    place = create_run(folder, read.name)
     tasks = {key: read.tasks[key] for key in keys if key in wanted}
+    given = given or Provided()
+    provided.check(given, read.tasks.values(), tasks.values())
+    if words := provided.left_out(given, tasks.values()):
+        note(words)
+    place = create_run(folder, read.name)
     on_event(RunStarted(place.name, place, tuple(task.name for task in tasks.values())))
-    results = Runner(Plan(tasks, values, place, workdir.absolute(), jobs, isolate), on_event).run()
+    timeout = pods.run_timeout(platform)
+    run_plan = Plan(tasks, values, place, workdir.absolute(), jobs, isolate, given, timeout)
+    results = Runner(run_plan, on_event).run()
     steps = tuple(results.get(key) or StepResult(read.tasks[key].name, Status.NOT_RUN) for key in keys)
     result = RunResult(place.name, _status(results, len(tasks)), place, steps)
     _write_record(result)
@@ -117,8 +131,8 @@ def _arguments(package: Package, given: Mapping[str, object]) -> dict[str, objec
 
 
 def _key(package: Package, name: str) -> str:
-    """The key of the task that shows under that name."""
-    names = {task.name: task.key for task in package.tasks.values()}
+    """The key of the task that shows under that name, or has it in the package."""
+    names = {key: key for key in package.tasks} | {task.name: task.key for task in package.tasks.values()}
     if name not in names:
         raise unknown_name("step", name, names)
     return names[name]

@@ -13,7 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from kalecompiler.local.tasks import FromPipeline, FromTask, Task
+from kalecompiler.local.tasks import FinalStatus, FromPipeline, FromTask, Task
 
 OUTPUT_FILE = "executor_output.json"
 
@@ -42,13 +42,17 @@ class Produced:
 
 
 def executor_input(
-    task: Task, arguments: Mapping[str, Any], produced: Mapping[str, Produced], folder: Path
+    task: Task,
+    arguments: Mapping[str, Any],
+    produced: Mapping[str, Produced],
+    folder: Path,
+    final: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The executor input of a task that runs in `folder`, as KFP's launcher would write it.
 
-    `arguments` are the pipeline's parameters, `produced` the outputs of the tasks above by key.
+    `arguments` are the pipeline's parameters, `produced` the outputs of the tasks above by key, `final` how they ended.
     """
-    given = dict(_parameter_values(task, arguments, produced))
+    given = dict(_parameter_values(task, arguments, produced, final))
     artifacts = {
         port: {"artifacts": [produced[source.task].artifacts[source.port]]} for port, source in task.artifacts.items()
     }
@@ -111,7 +115,7 @@ def read_output(given: Mapping[str, Any]) -> Produced:
 
 
 def _parameter_values(
-    task: Task, arguments: Mapping[str, Any], produced: Mapping[str, Produced]
+    task: Task, arguments: Mapping[str, Any], produced: Mapping[str, Produced], final: Mapping[str, Any] | None
 ) -> Iterator[tuple[str, Any]]:
     for name in sorted({*task.parameters, *task.defaults}):
         source = task.parameters.get(name)
@@ -119,6 +123,8 @@ def _parameter_values(
             value = produced[source.task].parameters.get(source.port)
         elif isinstance(source, FromPipeline):
             value = arguments.get(source.name)
+        elif isinstance(source, FinalStatus):
+            value = final
         else:
             value = source.value if source else None
         value = task.defaults.get(name) if value is None else value

@@ -56,9 +56,11 @@ class Processes:
         self._tell_watchdog("+", process.pid)
         threading.Thread(target=_await_end, args=(process, key, ended), daemon=True).start()
 
-    def send(self, signum: int) -> None:
-        """Send a signal to every running process and all of its children."""
-        for process in self._running.values():
+    def send(self, signum: int, key: str | None = None) -> None:
+        """Send a signal to every running process and all of its children, or to that under `key`."""
+        for name, process in self._running.items():
+            if key not in (None, name):
+                continue
             if _HAS_GROUPS:
                 watchdog.kill_group(process.pid, signum)
             else:

@@ -87,6 +87,17 @@ class StepEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class StepRetrying:
+    """A step failed, and will run again: which attempt that is (from 2), of how many, and in how many seconds."""
+
+    name: str
+    failure: Failure
+    attempt: int
+    attempts: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class RunStopping:
     """The run was interrupted: its steps were told to end."""
 
@@ -98,7 +109,7 @@ class RunEnded:
     result: RunResult
 
 
-Event = RunStarted | StepStarted | StepEnded | RunStopping | RunEnded
+Event = RunStarted | StepStarted | StepRetrying | StepEnded | RunStopping | RunEnded
 
 
 def to_json(result: RunResult) -> dict[str, Any]:

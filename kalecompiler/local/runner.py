@@ -5,23 +5,26 @@ One thread decides: it waits for messages, that a process ended or that the run 
 
 from __future__ import annotations
 
+import contextlib
 import errno
-import graphlib
-import heapq
 import os
 import queue
+import shutil
 import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from kalecompiler.local import executor, failures
+from kalecompiler.diagnostics import UsageError
+from kalecompiler.local import executor, failures, provided
 from kalecompiler.local.executor import Produced
 from kalecompiler.local.failures import Carried
+from kalecompiler.local.masking import mask
 from kalecompiler.local.processes import Processes, processes, stop_signals
+from kalecompiler.local.provided import Provided
 from kalecompiler.local.results import (
     Event,
     Failure,
@@ -29,13 +32,16 @@ from kalecompiler.local.results import (
     Status,
     StepEnded,
     StepResult,
+    StepRetrying,
     StepStarted,
 )
 from kalecompiler.local.tasks import Task, levels
+from kalecompiler.local.timers import Timers
 
 GRACE_SECONDS = 3.0
 LOG = "log.txt"
 INPUT_FILE = "executor_input.json"
+DISPLAY = "display.json"
 # Dots keep these from being the names of ports.
 WORK = "work.d"
 
@@ -51,7 +57,10 @@ _THREADS = (
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to run: the tasks by key in order, the pipeline's arguments, where, and how many at once."""
+    """What to run: the tasks by key in order, the pipeline's arguments, where, and how many at once.
+
+    `provided` stands for the cluster's volumes and secrets; `timeout` is the limit of the whole run in seconds.
+    """
 
     tasks: Mapping[str, Task]
     arguments: Mapping[str, Any]
@@ -59,16 +68,19 @@ class Plan:
     workdir: Path
     jobs: int
     isolate: bool = False
+    provided: Provided = field(default_factory=Provided)
+    timeout: float | None = None
 
 
 @dataclass(slots=True)
 class _Attempt:
-    """A task under way."""
+    """A task under way; `late` says what time limit it went over."""
 
     task: Task
     given: Mapping[str, Any]
     carried: Carried
     started: float
+    late: str = ""
 
 
 @dataclass(slots=True)
@@ -79,120 +91,189 @@ class Runner:
     on_event: Callable[[Event], None]
     stopping: bool = False
     results: dict[str, StepResult] = field(default_factory=dict)
+    _over: bool = False
     _produced: dict[str, Produced] = field(default_factory=dict)
     _attempts: dict[str, _Attempt] = field(default_factory=dict)
-    _ready: list[tuple[int, str]] = field(default_factory=list)
-    _deadline: float | None = None
+    _failed: dict[str, int] = field(default_factory=dict)
+    _paused: set[str] = field(default_factory=set)
+    _timers: Timers = field(default_factory=Timers)
     # A key: that task's process ended; None: stop. A signal handler may put into it while this thread is in `get`:
     # only SimpleQueue allows that.
     _messages: queue.SimpleQueue[str | None] = field(default_factory=queue.SimpleQueue)
 
     def run(self) -> Mapping[str, StepResult]:
         """Run all tasks; at the end no process is left. What `on_event` raises ends the run, and comes through."""
-        tasks = self.plan.tasks
-        sorter = graphlib.TopologicalSorter({key: task.after for key, task in tasks.items()})
-        sorter.prepare()
-        environment = step_environment(tasks, self.plan.jobs)
+        environment = step_environment(self.plan.tasks, self.plan.jobs)
         with stop_signals(lambda: self._messages.put(None)), processes(self.plan.folder.name) as running:
+            if self.plan.timeout is not None:
+                self._timers.after(self.plan.timeout, lambda: self._end_run(running))
             while True:
-                self._start_ready(sorter, running, environment)
-                if not running:
+                self._start_ready(running, environment)
+                if not running and not self._paused:
                     return self.results
-                message = self._next_message()
-                if message is None:
-                    self._stop(running)
-                else:
-                    self._end(message, running.collect(message), sorter)
+                self._take_message(running)
 
-    def _start_ready(
-        self, sorter: graphlib.TopologicalSorter[str], running: Processes, environment: Mapping[str, str]
-    ) -> None:
+    def _start_ready(self, running: Processes, environment: Mapping[str, str]) -> None:
         """Start the tasks that can run, in order; one that cannot be started fails, which may skip others."""
-        position = {key: index for index, key in enumerate(self.plan.tasks)}
-        while not self.stopping:
-            for key in sorter.get_ready():
-                heapq.heappush(self._ready, (position[key], key))
-            if not self._ready or len(running) >= self.plan.jobs:
-                return
-            self._start(self.plan.tasks[heapq.heappop(self._ready)[1]], running, environment)
+        started = True
+        while started and not self.stopping and len(running) < self.plan.jobs:
+            ready = next((task for task in self.plan.tasks.values() if self._is_ready(task)), None)
+            started = ready is not None
+            if ready is not None:
+                self._start(ready, running, environment)
+
+    def _is_ready(self, task: Task) -> bool:
+        if task.key in self.results or task.key in self._attempts or task.key in self._paused:
+            return False
+        ends = [self.results.get(key) for key in task.after if key in self.plan.tasks]
+        return all(end is not None and (task.always or end.status is Status.SUCCEEDED) for end in ends)
 
     def _start(self, task: Task, running: Processes, environment: Mapping[str, str]) -> None:
-        self.on_event(StepStarted(task.name))
+        if task.key not in self._failed:
+            self.on_event(StepStarted(task.name))
         folder = self.plan.folder / task.key
         started = time.perf_counter()
         try:
             cwd = folder / WORK if self.plan.isolate else self.plan.workdir
-            (cwd if self.plan.isolate else folder).mkdir(parents=True)
-            given = executor.executor_input(task, self.plan.arguments, self._produced, folder)
+            (cwd if self.plan.isolate else folder).mkdir(parents=True, exist_ok=task.key in self._failed)
+            final = self._final_status() if task.always else None
+            given = executor.executor_input(task, self.plan.arguments, self._produced, folder, final)
             # No fsync: it is a record, and what is read back is what the step writes.
             (folder / INPUT_FILE).write_text(executor.to_text(given), encoding="utf-8")
             command = executor.substitute(task.command, given)
-            self._attempts[task.key] = _Attempt(task, given, failures.read_carried(command), started)
+            attempt = self._attempts[task.key] = _Attempt(task, given, failures.read_carried(command), started)
             running.start(
                 task.key,
                 [sys.executable if command[0] == "python3" else command[0], *command[1:]],
                 log=folder / LOG,
                 cwd=cwd,
-                env={**environment, **task.env},
+                env={**environment, **task.env, **provided.environment(self.plan.provided, task, self.plan.folder)},
                 ended=self._messages.put,
             )
-        except (OSError, ValueError) as error:
+            if task.pod.timeout is not None:
+                limit = f"took longer than its time limit of {task.pod.timeout} s"
+                self._timers.after(task.pod.timeout, lambda: self._too_late(attempt, limit, running))
+        except (OSError, ValueError, UsageError) as error:
             self._attempts.pop(task.key, None)
             self._fail(task, Failure(f"cannot be started: {_reason(error)}"), 0.0, folder / LOG)
 
-    def _end(self, key: str, status: int, sorter: graphlib.TopologicalSorter[str]) -> None:
+    def _end(self, key: str, status: int) -> None:
         """Take in a process that ended."""
         attempt = self._attempts.pop(key)
         task, seconds = attempt.task, time.perf_counter() - attempt.started
-        log = self.plan.folder / key / LOG
+        folder = self.plan.folder / key
+        log = folder / LOG
+        mask([log, folder / DISPLAY], provided.secrets_of(self.plan.provided, task))
         if status != 0 and self.stopping:
             self._record(key, StepResult(task.name, Status.STOPPED, seconds, log))
-        elif status != 0:
-            self._fail(task, failures.failure(status, log, attempt.carried.pieces), seconds, log)
+        elif status != 0 or attempt.late:
+            failure = failures.failure(status, log, attempt.carried.pieces)
+            self._retry_or_fail(task, replace(failure, message=attempt.late or failure.message), seconds)
         else:
             try:
                 produced = executor.read_output(attempt.given)
             except executor.ContractError as error:
                 tail = failures.failure(status, log, frozenset()).tail
-                self._fail(task, Failure(str(error), None, tail), seconds, log)
+                self._retry_or_fail(task, Failure(str(error), None, tail), seconds)
             else:
                 self._produced[key] = produced
                 self._record(key, _succeeded(task, produced, attempt.carried, seconds, log))
-                sorter.done(key)
+
+    def _retry_or_fail(self, task: Task, failure: Failure, seconds: float) -> None:
+        folder = self.plan.folder / task.key
+        failed = self._failed[task.key] = self._failed.get(task.key, 0) + 1
+        if failed > task.retry.count or self._over:
+            self._fail(task, failure, seconds, folder / LOG)
+            return
+        keep_attempt(folder, failed)
+        delay = task.retry.delay(failed)
+        self.on_event(StepRetrying(task.name, failure, failed + 1, task.retry.count + 1, delay))
+        self._paused.add(task.key)
+        self._timers.after(delay, lambda: self._paused.discard(task.key))
 
     def _fail(self, task: Task, failure: Failure, seconds: float, log: Path) -> None:
-        """Record a failed task, and that all tasks below it are skipped."""
+        """Record a failed task, and that all tasks below it are skipped, but for those that run always."""
         existing = log if log.exists() else None
         self._record(task.key, StepResult(task.name, Status.FAILED, seconds, existing, failure=failure))
         lost = {task.key}
         for level in levels(self.plan.tasks):
             for key in level:
-                if key not in self.results and self.plan.tasks[key].after & lost:
+                below = self.plan.tasks[key]
+                if key not in self.results and not below.always and below.after & lost:
                     lost.add(key)
-                    self._record(key, StepResult(self.plan.tasks[key].name, Status.SKIPPED))
+                    self._record(key, StepResult(below.name, Status.SKIPPED))
 
     def _record(self, key: str, result: StepResult) -> None:
         self.results[key] = result
         self.on_event(StepEnded(result))
 
+    def _final_status(self) -> dict[str, Any]:
+        """How the tasks that ended did so, in the form in which KFP tells it."""
+        failed = [(result.name, result.failure.message) for result in self.results.values() if result.failure]
+        error = {"message": f"step {failed[0][0]}: {failed[0][1]}"} if failed else {}
+        return {
+            "state": "FAILED" if failed else "SUCCEEDED",
+            "pipelineTaskName": self.plan.folder.name,
+            "pipelineJobResourceName": self.plan.folder.name,
+            "error": error,
+        }
+
+    def _too_late(self, attempt: _Attempt, limit: str, running: Processes) -> None:
+        """End a task that goes over a time limit, gently at first."""
+        key = attempt.task.key
+        if self._attempts.get(key) is attempt and not self.stopping:
+            attempt.late = limit
+            running.send(signal.SIGTERM, key)
+            self._timers.after(GRACE_SECONDS, lambda: self._kill(attempt, running))
+
+    def _kill(self, attempt: _Attempt, running: Processes) -> None:
+        if self._attempts.get(attempt.task.key) is attempt:
+            running.send(signal.SIGKILL, attempt.task.key)
+
+    def _end_run(self, running: Processes) -> None:
+        """The whole run goes over its time limit: all that runs or waits fails, an exit step still runs."""
+        self._over = True
+        limit = f"the run took longer than its time limit of {self.plan.timeout:g} s"
+        for attempt in list(self._attempts.values()):
+            if not attempt.task.always:
+                self._too_late(attempt, limit, running)
+        for task in self.plan.tasks.values():
+            if task.key not in self.results and task.key not in self._attempts and not task.always:
+                self._paused.discard(task.key)
+                self._fail(task, Failure(limit), 0.0, self.plan.folder / task.key / LOG)
+
+    def _take_message(self, running: Processes) -> None:
+        """Wait for a process that ended, a request to stop, or the next time limit, and act on it."""
+        with contextlib.suppress(queue.Empty):
+            message = self._messages.get(timeout=self._timers.pause())
+            if message is None:
+                self._stop(running)
+            else:
+                self._end(message, running.collect(message))
+        self._timers.run_due()
+
     def _stop(self, running: Processes) -> None:
         """Ask the processes to end; the second time, and when the grace is over, end them."""
+        self._timers.clear()
+        self._paused.clear()
         if self.stopping:
             running.send(signal.SIGKILL)
-            self._deadline = None
         else:
             self.stopping = True
-            self._deadline = time.monotonic() + GRACE_SECONDS
+            self._timers.after(GRACE_SECONDS, lambda: running.send(signal.SIGKILL))
             running.send(signal.SIGTERM)
             self.on_event(RunStopping())
 
-    def _next_message(self) -> str | None:
-        if self._deadline is None:
-            return self._messages.get()
-        try:
-            return self._messages.get(timeout=max(0.0, self._deadline - time.monotonic()))
-        except queue.Empty:
-            return None
+
+def keep_attempt(folder: Path, number: int) -> None:
+    """Put the log of a failed attempt aside, and take away what it left, so that the next begins anew."""
+    for item in sorted(folder.iterdir()):
+        if item.name == LOG:
+            item.rename(folder / f"log.{number}.txt")
+        elif item.is_dir() and not item.is_symlink():
+            shutil.rmtree(item)
+        elif not item.name.startswith("log."):
+            item.unlink()
 
 
 def step_environment(tasks: Mapping[str, Task], jobs: int) -> dict[str, str]:
