@@ -53,13 +53,10 @@ class Carrier:
             self._carry_eager(position, home, definition, name)
 
     def _has_other_defaults(self, home: int, definition: Definition) -> bool:
-        """Whether running a function's statement again would give it other defaults, and these can travel."""
-        if not defaults_can_travel(definition):
-            return False
-        summary = self.versions.places[home].summary
-        variables = [n for n in definition.eager if n not in definition.seen]
-        other = any(_moved(summary, definition, n) or n in summary.stirred for n in variables)
-        return other or bool(definition.repeats)
+        """Whether running a function's statement again could not give it its defaults, and these can travel."""
+        stirred = self.versions.places[home].summary.stirred
+        kept = any(n in stirred for n in definition.holds if n not in definition.seen)
+        return defaults_can_travel(definition) and (kept or bool(definition.repeats))
 
     def _carry_eager(self, position: int, home: int, definition: Definition, name: str) -> None:
         """A name that a carried statement reads as it runs: in the version that its home step had then."""

@@ -118,6 +118,7 @@ class Effects(Indirect):
     def hold(self, name: str, taint: frozenset[Definition]) -> None:
         """The object behind a name may hold instances of these definitions from now on."""
         here = self.flow.state.get(name)
+        self.flow.used.clear()
         if taint and here is not None:
             self.flow.state[name] = replace(here, known=replace(here.known, taint=here.known.taint | taint))
         elif taint:

@@ -6,6 +6,7 @@ import ast
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from kalecompiler import names
 
@@ -82,6 +83,7 @@ class Definition:
         return name in _certain_loads(self.node)
 
 
+@lru_cache(4096)
 def _certain_loads(function: names.Function) -> frozenset[str]:
     """Names loaded by the simple statements of a function's own block, which run whenever it is called."""
     found: set[str] = set()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 
 from kalecompiler import classbody, library, names
 from kalecompiler.branches import Branches
@@ -279,7 +280,7 @@ class Flow(Branches):
         known = self.bodies.get(id(function))
         if known is not None:
             return known
-        flow = Flow(self.known, self.later, self.notebook)
+        flow = Flow(cache(self.known), self.later, self.notebook)  # nothing is bound out here meanwhile
         flow.active = self.active | {id(function)}
         flow.bodies = self.bodies
         flow.piece = self.piece

@@ -16,7 +16,10 @@ STATE_CALLS = frozenset(
     "torch.set_printoptions torch.set_float32_matmul_precision torch.autograd.set_detect_anomaly "
     "sklearn.set_output mlflow.set_tracking_uri mlflow.set_experiment mlflow.autolog csv.register_dialect "
     "csv.field_size_limit jax.config.update xarray.set_options sqlite3.register_adapter "
-    "sqlite3.register_converter site.addsitedir dotenv.load_dotenv".split()
+    "sqlite3.register_converter site.addsitedir dotenv.load_dotenv signal.signal signal.alarm signal.setitimer "
+    "gc.disable gc.enable gc.set_threshold sys.settrace sys.setprofile sys.setswitchinterval tracemalloc.start "
+    "tracemalloc.stop faulthandler.enable multiprocessing.set_start_method asyncio.set_event_loop "
+    "asyncio.set_event_loop_policy mimetypes.add_type codecs.register codecs.register_error copyreg.pickle".split()
 )
 
 #: Methods of such objects that change them.
@@ -25,7 +28,10 @@ STATE_METHODS = frozenset(
 )
 
 #: Modules whose state matters only to steps that name them.
-ONLY_WHERE_NAMED = frozenset("warnings sys matplotlib seaborn plotly IPython mlflow csv sqlite3 socket".split())
+ONLY_WHERE_NAMED = frozenset(
+    "warnings sys matplotlib seaborn plotly IPython mlflow csv sqlite3 socket signal gc tracemalloc faulthandler "
+    "multiprocessing asyncio mimetypes codecs copyreg".split()
+)
 
 #: Context managers that put back what is changed below them, by the key of the state.
 RESTORED: dict[str, str] = {

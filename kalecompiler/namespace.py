@@ -72,6 +72,7 @@ class Namespace:
         self.bodies: dict[int, Summary] = {}
         self.tainted: dict[str, frozenset[Definition]] = {}
         self.by_value: dict[int, Definition] = {}
+        self.used: set[tuple[int, bool]] = set()  # definitions whose needs are noted, since a name was bound last
 
     def statements(self, body: Iterable[ast.stmt]) -> None:
         """Run statements in order: the subclass knows how."""
@@ -84,6 +85,7 @@ class Namespace:
     def branch(self, start: State, body: Callable[[], None]) -> State | None:
         """Run a branch from a state; its state at the end, or None where it never gets there."""
         self.state, self.alive = dict(start), True
+        self.used.clear()
         body()
         return self.state if self.alive else None
 
@@ -93,6 +95,7 @@ class Namespace:
         self.alive = bool(living)
         if living:
             self.state = joined(living)
+            self.used.clear()
 
     def site(self, node: ast.AST) -> Site:
         return Site(
@@ -141,8 +144,9 @@ class Namespace:
         Code that is only handed on may run later, so that names bound further down are not missed (`later`).
         """
         self.run.needs.setdefault(definition.key, definition)
-        if id(definition) in self.active:
+        if id(definition) in self.active or (id(definition), hard) in self.used:
             return
+        self.used.add((id(definition), hard))
         self.active.add(id(definition))
         for inner in definition.seen.values():
             if isinstance(inner.node, ast.ClassDef):  # a base class: its methods are this one's
@@ -160,6 +164,7 @@ class Namespace:
                 scope.bindings[name] = binding
                 return
         self.state[name] = binding
+        self.used.clear()
 
     def bind_definition(self, definition: Definition) -> None:
         """Bind a name to a definition at the top level of the step."""

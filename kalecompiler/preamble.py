@@ -158,7 +158,9 @@ def _runs_everywhere(statement: ast.stmt, flow: Flow) -> bool:
     """Whether a statement does more than bind names and change what the shared cells bind."""
     if isinstance(statement, ast.ImportFrom) and (statement.names[0].name == "*" or statement.module == "__future__"):
         return True
-    if is_definitional(statement) or isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return any(_registers(decorator, flow) for decorator in statement.decorator_list)
+    if is_definitional(statement):
         return False
     if isinstance(statement, ast.Expr):
         return not isinstance(statement.value, ast.Constant) and not _only_changes_names(statement.value, flow)
@@ -169,6 +171,12 @@ def _runs_everywhere(statement: ast.stmt, flow: Flow) -> bool:
             return True  # into a module: `plt.rcParams[...] = `, `os.environ[...] = `
         return statement.value is not None and not _quiet(statement.value, flow)
     return True
+
+
+def _registers(decorator: ast.expr, flow: Flow) -> bool:
+    """Whether a decorator of a library may register what it decorates in that library."""
+    path = flow.effects.path(decorator.func if isinstance(decorator, ast.Call) else decorator)
+    return path is not None and library.may_register(path)
 
 
 def _only_changes_names(value: ast.expr, flow: Flow) -> bool:

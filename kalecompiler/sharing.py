@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 from collections.abc import Iterator
+from functools import lru_cache
 
 from kalecompiler import draws, library, names
 from kalecompiler.calls import arguments, bind_arguments, method, returned_parameters, stored_parameters
@@ -313,12 +314,14 @@ def _outside_lambdas(expr: ast.AST) -> Iterator[ast.AST]:
             yield from _outside_lambdas(child)
 
 
+@lru_cache(4096)
 def _inner_functions(node: ast.AST | None) -> list[names.Function]:
     """The functions and lambdas that a function makes."""
     body = names.body_of(node) if isinstance(node, names.FUNCTIONS) else []
     return [n for statement in body for n in ast.walk(statement) if isinstance(n, names.FUNCTIONS)]
 
 
+@lru_cache(4096)
 def _mentioned(node: ast.AST | None) -> frozenset[str]:
     """The names that code reads for other ends than to call them."""
     nodes = list(ast.walk(node)) if node is not None else []

@@ -355,7 +355,7 @@ def _compare(planned: Planned, run: Run, log: Path, values_of: Path, keep: Path 
     found = _Compared()
     recorder = display.Recorder(os.devnull)
     kernel = runtime_step.cells.Kernel(sys.modules["__main__"].__dict__, recorder)
-    kernel.loop = _OneContext()
+    kernel.loop = loop.Loop()
     given = {p.name: p.default for p in run.pipeline.parameters} | run.arguments
     kernel.namespace |= given
     if any("get_ipython" in c.source for s in run.pipeline.steps for c in s.code):
@@ -381,24 +381,6 @@ def _compare(planned: Planned, run: Run, log: Path, values_of: Path, keep: Path 
         if number in last:
             _at_end(last[number], kernel.namespace, values_of, keep, found)
     return found
-
-
-class _OneContext(loop.Loop):
-    """An event loop around cells that share one context, as those of a notebook do: what a cell sets in context
-    variables (numpy's print options and its handling of errors) holds in the next."""
-
-    async def _evaluate(self, codes: Sequence[types.CodeType], namespace: dict[str, Any]) -> Any:
-        try:
-            return await super()._evaluate(codes, namespace)
-        finally:
-            self.context = contextvars.copy_context()
-
-    def evaluate(self, codes: Sequence[types.CodeType], namespace: dict[str, Any]) -> Any:
-        try:
-            return super().evaluate(codes, namespace)
-        finally:
-            for variable, value in self.context.items():
-                variable.set(value)
 
 
 def _at_end(step: Step, namespace: Mapping[str, Any], values_of: Path, keep: Path | None, found: _Compared) -> None:

@@ -99,6 +99,12 @@ CHANGED = {
         "`quiet`",
     ),
     "an attribute of a module, deleted": ("def cut(): del pd.DataFrame.head", "cut()", "print(1)", "`cut`"),
+    "a signal's handler": (
+        "import signal",
+        "signal.signal(signal.SIGUSR1, signal.SIG_IGN)",
+        "print(signal.getsignal(signal.SIGUSR1))",
+        "the module `signal`",
+    ),
     "a child process sees the environment": (
         "",
         "os.environ['A'] = '1'",

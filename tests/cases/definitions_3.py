@@ -313,7 +313,7 @@ print(c1, c2, c1 == c2, type(c1) is type(c2))
     ),
     Case(
         "two functions of one name, one with a computed default",
-        REFUSED,
+        RIGHT,
         """
 # %% step:a
 def f(x, y=2): return x+y
