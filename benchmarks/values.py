@@ -2,9 +2,10 @@
 
     python benchmarks/values.py [--tries 7] [--kind frame] [--large]
 
-Contestants take turns in one process each time, and the medians are printed with their ratio to dill's. "verified"
-is what a step does: digests are computed while writing and checked before unpickling; no other contestant checks
-anything. "limit" is what the machine takes to copy the same bytes, to write them, and to hash them in two threads.
+Contestants take turns in one process, in another order each time, and the medians are printed with their ratio to
+dill's. "verified" is what a step does: digests are computed while writing and checked before unpickling; no other
+contestant checks anything. "limit" is what the machine takes to copy the same bytes, to write them, and to hash them in
+two threads.
 `KALE_PYTHON` is a Python with kubeflow-kale: its marshalling code runs here, from there. A kind whose library is
 missing is left out, and so is a contestant. `--large` passes 4 GB through a file, and prints the memory that it took.
 """
@@ -17,6 +18,7 @@ import hashlib
 import importlib.util
 import os
 import pickle
+import random
 import resource
 import shutil
 import statistics
@@ -157,7 +159,8 @@ def measure(value: Any, folder: Path, tries: int) -> dict[str, tuple[float, floa
     contestants = ways(folder)
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in contestants}
     for _ in range(tries):
-        for name, (save, load) in contestants.items():
+        for name in random.sample(list(contestants), len(contestants)):
+            save, load = contestants[name]
             clear(folder)
             settle()
             start = time.perf_counter()

@@ -80,6 +80,51 @@ def test_what_cannot_be_changed_is_no_bond(tmp_path: Path, code: str) -> None:
     assert "group" not in made.artifacts["a"]["metadata"]
 
 
+def test_a_bond_of_early_and_late_inputs(tmp_path: Path) -> None:
+    """`a` is loaded before the definitions run, `b` after them, and they are still one object."""
+    made = run(tmp_path, step("a = []\nb = [a]", name="make", outputs=[output("a"), output("b")]))
+    definition = piece("size = len(a)\nassert 'b' not in globals()", "definition", "nb.ipynb d")
+    inputs = [take("a", "make", early=True), take("b", "make")]
+    done = run(tmp_path, step(definition, "print(b[0] is a, size)", inputs=inputs), {"make": made})
+    assert (done.out, done.err) == ("True 0\n", "")
+
+
+def test_a_bond_that_early_inputs_cannot_keep_is_said(tmp_path: Path) -> None:
+    """`b` holds an instance of a class that is defined only when `a` is there."""
+    made = run(tmp_path, step("class P: pass\na = []\nb = [a, P()]", name="make", outputs=[output("a"), output("b")]))
+    definition = piece("class P: size = len(a)", "definition", "nb.ipynb d")
+    inputs = [take("a", "make", early=True), take("b", "make")]
+    done = run(tmp_path, step(definition, "print(b[0] is a, type(b[1]) is P)", inputs=inputs), {"make": made})
+    assert done.out == "False True\n"
+    assert "kalec: warning: a, b lose what they share: cannot load 'a'" in done.err
+
+
+COUNTER = """
+def make():
+    n = 0
+    def hit():
+        nonlocal n
+        n += 1
+    def get():
+        return n, hit
+    return hit, get
+"""
+
+
+@pytest.mark.parametrize(
+    ("bind", "names"),
+    [
+        pytest.param("c = dict(zip(['hit', 'get'], make()))\nd = 1", ("c", "d"), id="one value"),
+        pytest.param("hit, get = make()", ("hit", "get"), id="two variables"),
+    ],
+)
+def test_closures_share_what_they_close_over(tmp_path: Path, bind: str, names: tuple[str, str]) -> None:
+    pytest.importorskip("cloudpickle")
+    use = "hit, get = (c['hit'], c['get']) if 'c' in globals() else (hit, get)\n"
+    _, done = taken(tmp_path, COUNTER + bind, use + "hit()\nhit()\nprint(get()[0], get()[1] is hit)", *names)
+    assert (done.out, done.err) == ("2 True\n", "")
+
+
 def test_overlapping_views_inside_one_variable(tmp_path: Path) -> None:
     pytest.importorskip("numpy")
     code = "import numpy as np\nx = np.arange(9.)\na = {'all': x, 'part': x[3:]}\nb = 1"
@@ -92,7 +137,7 @@ def test_each_file_holds_what_its_consumers_need(tmp_path: Path) -> None:
     outputs = [output("a", "both"), output("b", "both", "one"), output("c", "one")]
     made = run(tmp_path, step("a = []\nb = [a]\nc = [a]", name="make", outputs=outputs))
     holds = {name: header(made.folder / "artifacts" / name).get("members") for name in "abc"}
-    assert holds == {"a": ["a", "b"], "b": ["b", "c"], "c": None}
+    assert holds == {"a": ["a", "b"], "b": ["b", "c"], "c": ["c"]}
     done = run(tmp_path, step("print(b)", name="one", inputs=[take("b", "make")]), {"make": made})
     assert (done.out, done.err) == ("[[]]\n", "")
     (made.folder / "artifacts" / "b").unlink()

@@ -15,6 +15,7 @@ import pytest
 from runtime_steps import command, executor_input, output, step
 
 from kalecompiler.runtime import boot, extras, pack, packed, program
+from kalecompiler.runtime.shorten import shorten
 from kalecompiler.runtime.squeeze import squeeze
 
 MODULES = sorted({module for names in pack.PARTS.values() for module in names} | {"boot"})
@@ -28,13 +29,14 @@ def test_the_constants_are_current() -> None:
 def _carried(parts: Mapping[str, str]) -> dict[str, str]:
     """The modules in the constants, as a step's first code reads them."""
     unsafe = str.maketrans(",./:[]", "${}<>&")
-    names = ["core", *sorted(set(parts) - {"core"})]
+    first = max((name for name in parts if name.startswith("core")), key=len)
+    names = [first, *sorted(name for name in parts if not name.startswith("core"))]
     sources = boot.Carried([base64.b85decode(parts[name].translate(unsafe)) for name in names]).sources
     return {name.partition(".")[2]: source for name, source in sources.items() if name != boot.PACKAGE}
 
 
 def test_every_module_of_the_runtime_is_carried() -> None:
-    tools = {"__init__", "carried", "pack", "packed", "squeeze", "values"}
+    tools = {"__init__", "carried", "pack", "packed", "shorten", "squeeze", "values"}
     assert {path.stem for path in pack.HERE.glob("*.py")} - tools == set(MODULES)
 
 
@@ -101,6 +103,32 @@ def test_what_squeezing_does() -> None:
     assert squeeze(SAMPLE) == SQUEEZED
 
 
+SHORTENED = {
+    "def f(first, second=0): return first + second": "def f(f, s=0): return f + s",
+    "def g(text, *, key): return lambda item: f'{item!r}{text}{key}'": (
+        "def g(t, *, key): return lambda i: f'{i!r}{t}{key}'"
+    ),
+    "def f(name): return f'{name.upper()} {{name}}'": None,
+    "def f(width): return g(width=width)": None,
+    "def f(known): return known": None,
+    "def f(list, size): return size": "def f(list, s): return s",
+    "size = 1\ndef f(): return [size for size in ()]": None,
+    "def f():\n from os import path\n for name in path: name.name = name": (
+        "def f():\n from os import path\n for n in path: n.name = n"
+    ),
+    "def f():\n global total\n total = 1": None,
+    "class A:\n size = 1\n def f(self, error):\n  try: pass\n  except E as other: return other, error, self.error": (
+        "class A:\n size = 1\n def f(self, e):\n  try: pass\n  except E as o: return o, e, self.error"
+    ),
+    "def f(ab, ba, a): return ab - ba - a": "def f(b, c, a): return b - c - a",
+}
+
+
+@pytest.mark.parametrize("source", SHORTENED)
+def test_what_shortening_does(source: str) -> None:
+    assert shorten(source + "\n", {"known"}) == (SHORTENED[source] or source) + "\n"
+
+
 def code(source: str, kind: str = "cell") -> dict[str, object]:
     return {"code": [{"kind": kind, "source": source.split("\n")}]}
 
@@ -144,17 +172,17 @@ def test_what_other_steps_make_may_pass_through() -> None:
 
 
 def test_all_parts_of_the_core_are_the_default() -> None:
-    assert program(("shell",)) == program(("shell",), sorted(set(packed.PARTS) - {"core", "shell"}))
+    assert program(("shell",)) == program(("shell",), sorted(set(pack.PARTS) - {"core", "shell"}))
     with pytest.raises(KeyError):
         program(("no such part",))
 
 
 def test_the_runtime_is_small() -> None:
     """That of a step at the start, at the end, and in the middle of a pipeline."""
-    assert len(program((), ())) < 7_000
-    assert len(program((), ("inputs",))) < 10_000
-    assert len(program((), ("outputs",))) < 12_000
-    assert len(program((), ("inputs", "outputs"))) < 15_000
+    assert len(program((), ())) < 6_000
+    assert len(program((), ("inputs",))) < 8_500
+    assert len(program((), ("outputs",))) < 10_000
+    assert len(program((), ("inputs", "outputs"))) < 12_000
 
 
 def test_packing_writes_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from runtime_steps import output, run, step, take
 
-from kalecompiler.runtime import bundle, values, writing
+from kalecompiler.runtime import bundle, limits, values
 
 
 def saved(tmp_path: Path, value: Any, **options: Any) -> dict[str, Any]:
@@ -24,7 +24,7 @@ def saved(tmp_path: Path, value: Any, **options: Any) -> dict[str, Any]:
     [(0, "0 bytes"), (999, "999 bytes"), (1000, "1 kB"), (3_140_000, "3.14 MB"), (5 * 10**15, "5e+03 TB")],
 )
 def test_sizes_in_words(size: int, words: str) -> None:
-    assert writing.in_words(size) == words
+    assert limits.in_words(size) == words
 
 
 @pytest.mark.parametrize(

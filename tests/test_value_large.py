@@ -19,7 +19,7 @@ MIB = 1 << 20
 LARGE = os.environ.get("KALEC_LARGE") == "1"
 # What a step may take beside the object.
 SPARE = 64 * MIB
-TIMES = {"bytes": 2}  # they are in the pickle, which is verified as a whole before it is read
+TIMES: dict[str, int] = {}
 
 NOTEBOOK = """
 # %% imports

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 COLUMNS = 50
-DATA = {"DataFrame", "Series", "ndarray", "Dataset", "Table", "Tensor", "DMatrix"}
-MODELS = {"BaseEstimator", "Module", "Booster", "Model", "CatBoost", "Language"}
+DATA = set("DataFrame Series ndarray Dataset Table Tensor DMatrix".split())
+MODELS = set("BaseEstimator Module Booster Model CatBoost Language".split())
 
 
 def describe(value: Any, variable: str = "", preview: int = 0) -> dict[str, Any]:

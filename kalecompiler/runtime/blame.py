@@ -14,10 +14,9 @@ if TYPE_CHECKING:
     from typing import Any
 
 ADVICE = {  # by what the name of the type contains
-    "lock condition semaphore event thread queue _local": "create it in the step that uses it, or leave it out of the "
-    "object's state with __getstate__",
-    "generator coroutine": "hand on list(...) of it, or make it in the step that uses it",
-    "textio buffered fileio memoryview mmap": "hand on the path or the content, and open it in the step that uses it",
+    "lock condition semaphore event thread queue _local": "create it in the step that uses it",
+    "generator coroutine": "hand on list(...) of it",
+    "textio buffered fileio memoryview mmap": "hand on the path or the content",
     "socket connection cursor engine session client sslcontext channel": "connect in each step that uses it",
     "function": "define it with def at the top level of a cell, or add the package cloudpickle to the step",
     "module": "import it in the step that uses it",
@@ -30,7 +29,7 @@ def explain(value: Any, variable: str, error: Exception) -> str:
     chain, error = _trace(value, error)
     named = value
     for part in chain:
-        step = next((step for step, child in _children(named) if child is part and part is not named), None)
+        step = next((step for step, child in _children(named) if child is part is not named), "")
         if step:
             variable, named = variable + step, part
     culprit = named if isinstance(chain[-1], type) else chain[-1]
@@ -65,13 +64,14 @@ def _children(value: Any) -> Iterator[tuple[str, Any]]:
         pairs = enumerate(value)
     for key, item in pairs:
         yield f"[{_short(key)}]", item
-    slots: Any = getattr(copyreg, "_slotnames")(type(value))  # noqa: B009 - unknown to type checkers
-    for name in (*getattr(value, "__dict__", ()), *slots, "args", "keywords", "default_factory"):
-        yield f".{name}", getattr(value, name, None)
-    for cell in getattr(value, "__closure__", None) or ():
-        yield " (what it closes over)", cell.cell_contents
+    for name in (*getattr(value, "__dict__", ()), *copyreg._slotnames(type(value)), "args"):  # type: ignore[attr-defined]
+        try:
+            yield f".{name}", getattr(value, name)
+        except Exception:  # a slot that is not set, a property that fails
+            continue
 
 
 def _short(key: Any) -> str:
-    text = repr(key) if isinstance(key, (str, bool)) or (isinstance(key, int) and abs(key) < 1e9) else ""
-    return text if 0 < len(text) <= 40 else type(key).__name__
+    """A key as it is written, if that is short; beyond 4300 digits `repr` of a number fails."""
+    short = isinstance(key, str) or (isinstance(key, int) and key.bit_length() < 99)
+    return repr(key)[:40] if short else type(key).__name__

@@ -77,7 +77,10 @@ def _reached(value: Any) -> Iterator[Any]:
     while todo and len(seen) < LIMIT:
         item = todo.pop()
         kind = type(item)
-        if id(item) in seen or isinstance(item, (type, FunctionType, ModuleType)):
+        if id(item) in seen or isinstance(item, (type, ModuleType)):
+            continue
+        if isinstance(item, FunctionType):
+            todo += (item.__closure__ or ()) if "<" in item.__qualname__ else ()  # others go by name
             continue
         seen.add(id(item))
         library = kind.__module__.partition(".")[0]

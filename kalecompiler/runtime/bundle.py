@@ -6,9 +6,9 @@ little-endian. The header stands at the end because the file is written in one g
      "sections": [[offset, readonly, lengths, digests], ...]}
 The first section is the pickle stream, the others are its out-of-band buffers in their order: one of a large buffer, or
 of several small ones, each with its padding. `digests` are those of each 1 MiB of the section, in hexadecimal, one
-after the other. The digest of the file is that of its header and all
-that follows; it travels beside the file. So each byte is covered, and many threads can verify one file.
-An absent value has no sections and "absent": true. `members` names the variables of the stream's pickles, if several.
+after the other. The digest of the file is that of its header and all that follows; it travels beside the file. So each
+byte is covered, and many threads can verify one file.
+An absent value has no sections and "absent": true. `members` names the variables of the stream's pickles.
 """
 
 from __future__ import annotations

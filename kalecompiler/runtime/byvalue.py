@@ -7,7 +7,9 @@ import io
 import pickle
 import sys
 from collections import ChainMap
-from types import FunctionType
+from types import CellType, FunctionType
+
+from . import bundle
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,12 +33,12 @@ def picklers() -> list[Any]:
             found = self.recipes.reduce(value)
             if found is not NotImplemented or (isinstance(value, (type, FunctionType)) and _named(value)):
                 return found
+            if isinstance(value, CellType):
+                return _cell(value)
             found = super().reducer_override(value)
             if found is not NotImplemented:
                 self.recipes.packages.add("cloudpickle")
-            if isinstance(value, FunctionType) and value.__globals__ is _globals():
-                found = _at_home(found)
-            return found
+            return _with_surroundings(value, found) if isinstance(value, FunctionType) else found
 
     return [ByValue]
 
@@ -53,15 +55,29 @@ class _Globals:
         return vars, (sys.modules["__main__"],)
 
 
-def _at_home(found: Any) -> Any:
-    """cloudpickle's recipe for a function, made to read the variables of the step that loads it, as in a notebook.
+def _with_surroundings(value: FunctionType, found: Any) -> Any:
+    """cloudpickle's recipe for a function, made to share its closure, and to read the variables of its new step.
 
-    The values that it saw here serve only for names that are not bound there.
+    What other functions close over too stays one cell; cloudpickle gives each its own. A function of the notebook reads
+    the notebook's variables where it is loaded; the values that it saw here serve only for names that are not bound
+    there.
     """
-    make, (code, _, *rest), (attributes, slots), *others = found
-    here: Any = _Globals()
-    slots["__globals__"] = ChainMap(here, slots["__globals__"])
-    return make, (code, here, *rest), (attributes, slots), *others
+    make, (code, names, *rest, _), (attributes, slots), *others = found
+    slots["__closure__"] = None
+    if value.__globals__ is _globals():
+        here: Any = _Globals()
+        names, slots["__globals__"] = here, ChainMap(here, slots["__globals__"])
+    return make, (code, names, *rest, value.__closure__), (attributes, slots), *others
+
+
+def _cell(value: CellType) -> Any:
+    """A cell is filled when it is there: what it holds may need it."""
+    make = sys.modules["cloudpickle.cloudpickle"]._make_empty_cell
+    try:
+        state = {"cell_contents": value.cell_contents}
+    except ValueError:  # it is empty
+        state = {}
+    return make, (), state, None, None, bundle.update
 
 
 def _named(value: Any) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 from kalecompiler.runtime.packed import PARTS
 
-COMMENT = "# speaks the executor contract of kfp.dsl.executor_main"
+COMMENT = "# speaks the contract of kfp.dsl.executor_main"
 COMMON = {"inputs", "outputs"}  # these are packed together with the core
 # What a step needs because of a key of its JSON.
 BY_KEY = {

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import _ast  # the node classes alone: `import ast` would add 4 ms to the start of each step
 import linecache
-import sys
+
+from . import parts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from .display import Recorder
 
 ECHOING = ("cell", "metrics")
-COROUTINE = 0x80  # inspect.CO_COROUTINE
 FUTURE_ANNOTATIONS = 0x1000000  # __future__.annotations.compiler_flag
 
 
@@ -27,7 +27,8 @@ class Kernel:
         self.current: str | None = None
         self.names: set[str] = set()
         self.flags: int = _ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-        self.loop: Any = None
+        loop = parts.find("loop")
+        self.loop: Any = loop and loop.Loop()
 
     def run(self, piece: Mapping[str, Any]) -> None:
         """Run one piece; whatever its code raises comes out."""
@@ -41,7 +42,7 @@ class Kernel:
         self.current = None
 
     def close(self) -> None:
-        """Cancel what is still waiting in the event loop."""
+        """Cancel what is still waiting in the event loop, if there is one."""
         if self.loop:
             self.loop.close()
 
@@ -63,12 +64,6 @@ class Kernel:
 
     def _evaluate(self, codes: Sequence[CodeType], source: str) -> Any:
         """The value of the last of the codes (that of a body is None)."""
-        if "asyncio" in sys.modules or "asyncio" in source or any(code.co_flags & COROUTINE for code in codes):
-            try:
-                from . import loop
-            except ImportError:  # nothing of the step's own awaits: it does not carry this
-                pass
-            else:
-                self.loop = self.loop or loop.Loop()
-                return self.loop.evaluate(codes, self.namespace)
+        if self.loop:
+            return self.loop.evaluate(codes, source, self.namespace)
         return [eval(code, self.namespace) for code in codes][-1]

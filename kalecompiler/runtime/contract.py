@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-SCHEMES = {"gs://": "/gcs/", "minio://": "/minio/", "s3://": "/s3/", "oci://": "/oci/"}
+FOLDERS = {"gs": "gcs", "minio": "minio", "s3": "s3", "oci": "oci"}
 
 
 class Task:
@@ -31,9 +31,10 @@ class Task:
         """The parameter values that were sent; one left out has its default."""
         return self.inputs.get("parameterValues") or {}
 
-    def input(self, port: str) -> dict[str, Any]:
-        """The input artifact of that port; StepFailed where the launcher sent none."""
-        return _artifact(self.inputs, port, "input")
+    def input(self, port: str) -> tuple[str, dict[str, Any]]:
+        """(path, metadata) of the input artifact of that port; StepFailed where the launcher sent none."""
+        artifact = _artifact(self.inputs, port, "input")
+        return local_path(artifact), artifact.get("metadata") or {}
 
     def new_output(self, port: str) -> str:
         """The path where the output artifact of that port is to be written; its folder exists."""
@@ -57,10 +58,8 @@ class Task:
 def local_path(artifact: Mapping[str, Any]) -> str:
     """Where an artifact lies for this process: its custom path, else its URI as the launcher mounts it."""
     path: str = artifact.get("customPath") or artifact.get("uri") or ""
-    for scheme, folder in SCHEMES.items():
-        if path.startswith(scheme):
-            return folder + path[len(scheme) :]
-    return path
+    scheme, _, rest = path.partition("://")
+    return f"/{FOLDERS[scheme]}/{rest}" if scheme in FOLDERS else path
 
 
 def write_text(path: str, text: str) -> None:

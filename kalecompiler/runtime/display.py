@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sys
 
-from . import contract, tee
+from . import contract, parts, tee
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,12 +35,8 @@ class Recorder:
         self.streams = (sys.stdout, sys.stderr)
         sys.stdout = tee.tee(sys.stdout, lambda text: self.text("stdout", text))
         sys.stderr = tee.tee(sys.stderr, lambda text: self.text("stderr", text))
-        self.rich: Any = None
-        try:
-            from . import rich
-        except ImportError:
-            return
-        self.rich = rich.Rich(self)
+        rich = parts.find("rich")
+        self.rich: Any = rich and rich.Rich(self)
 
     def start(self, piece: Mapping[str, Any]) -> None:
         """A piece of code is about to run: what is displayed from now on is its."""

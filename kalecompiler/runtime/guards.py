@@ -24,16 +24,19 @@ def watch(step: Mapping[str, Any], namespace: Mapping[str, Any]) -> Callable[[],
     """Remember the variables that a step must not change; what is returned raises StepFailed if it changed one.
 
     Among the names, a list of names stands for variables of which a later step changes one: it is said if they share
-    an object.
+    an object, unless the same steps take both, which keep it.
     """
     before = digests([name for name in step["guards"] if isinstance(name, str)], namespace)
     groups = [group for group in step["guards"] if isinstance(group, list)]
+    takers = {item["variable"]: set(item["for"]) for item in step.get("outputs", ())}
 
     def check() -> None:
         for group in groups:
             from . import bonds
 
             for one, other, kind in bonds.survey({name: namespace[name] for name in group if name in namespace})[0]:
+                if one in takers and takers[one] == takers.get(other):
+                    continue
                 cure = "the steps after it get two copies: a change of one will not show in the other"
                 print(f"kalec: warning: {one!r} and {other!r} share a {kind}; {cure}", file=sys.stderr)
         for name in changed(before, namespace):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 
-from . import bundle, contract, failure, loading
+from . import bundle, failure, loading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
+
+    from . import contract
 
 
 def load(step: Mapping[str, Any], task: contract.Task, namespace: dict[str, Any], early: bool) -> None:
@@ -21,7 +23,7 @@ def load(step: Mapping[str, Any], task: contract.Task, namespace: dict[str, Any]
     for name, item in wanted.items():
         if item.get("early", False) != early:
             continue
-        group = (task.input(item["port"]).get("metadata") or {}).get("group", ())
+        group = task.input(item["port"])[1].get("group", ())
         names = [other for other in group if other in wanted and wanted[other]["from"] == item["from"]]
         if name not in task.loaded and len(names) > 1:
             try:
@@ -38,9 +40,9 @@ def load(step: Mapping[str, Any], task: contract.Task, namespace: dict[str, Any]
 def _load(names: list[str], wanted: Mapping[str, Any], task: contract.Task) -> dict[str, Any]:
     """What the file of the first holds of the variables."""
     item = wanted[names[0]]
-    artifact, maker = task.input(item["port"]), item["from"]
-    path, digest = contract.local_path(artifact), (artifact.get("metadata") or {}).get("digest")
-    if not digest:
+    path, metadata = task.input(item["port"])
+    maker = item["from"]
+    if not metadata.get("digest"):
         reason = f"the artifact of {names[0]!r} ({path}), made by step {maker}, has no digest"
         raise failure.StepFailed(f"{reason}\n  help: run step {maker} again")
-    return loading.load(path, digest, names, maker)
+    return loading.load(path, metadata["digest"], names, maker)

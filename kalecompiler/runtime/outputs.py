@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
-
-from . import about, bundle, failure, saving
+from . import about, bundle, failure, parts, saving
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,12 +21,8 @@ def save(step: Mapping[str, Any], task: contract.Task, namespace: Mapping[str, A
 
         editions.install(namespace)
     values = {item["variable"]: namespace.get(item["variable"], bundle.ABSENT) for item in outputs}
-    try:
-        from . import bonds
-
-        bound, spans = bonds.groups(values, outputs)
-    except ImportError:  # nobody takes two of them
-        bound, spans = {}, {}
+    bonds = parts.find("bonds")  # not carried if nobody takes two of them
+    bound, spans = bonds.groups(values, outputs) if bonds else ({}, {})
     for item in outputs:
         name = item["variable"]
         value, (group, members) = values[name], bound.get(name, ((), ()))
@@ -49,9 +43,5 @@ def save(step: Mapping[str, Any], task: contract.Task, namespace: Mapping[str, A
 
 def recipes() -> None:
     """Have those recipes asked that the step carries."""
-    saving.EXTRA.clear()
-    for name in ("tensors", "arrays", "oddities", "handlers"):
-        try:
-            saving.EXTRA.append(importlib.import_module("." + name, __package__).reduce)
-        except ImportError:
-            continue
+    found = map(parts.find, ("tensors", "arrays", "oddities", "handlers"))
+    saving.EXTRA[:] = [part.reduce for part in found if part]

@@ -16,7 +16,9 @@ the result is kept, and a test compares what it unpacks to.
 
 from __future__ import annotations
 
+import ast
 import base64
+import functools
 import importlib
 import re
 import zlib
@@ -24,11 +26,12 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from kalecompiler.runtime.shorten import shorten
 from kalecompiler.runtime.squeeze import squeeze
 
 HERE = Path(__file__).parent
 PARTS: dict[str, tuple[str, ...]] = {
-    "core": ("cells", "contract", "failure", "report", "step", "display", "bundle", "tee"),
+    "core": ("cells", "contract", "failure", "report", "step", "display", "bundle", "tee", "parts"),
     "inputs": ("inputs", "loading", "reading"),
     "outputs": ("outputs", "saving", "writing", "about", "blame"),
     "bonds": ("bonds",),
@@ -68,7 +71,17 @@ def main() -> None:
 
 def module_text(name: str) -> str:
     """The squeezed source of a module of this package."""
-    return squeeze((HERE / f"{name}.py").read_text(encoding="ascii"))
+    return shorten(squeeze((HERE / f"{name}.py").read_text(encoding="ascii")), keywords(HERE))
+
+
+@functools.cache
+def keywords(folder: Path) -> frozenset[str]:
+    """What the carried modules use as keywords in calls."""
+    names = ("boot", *(module for modules in PARTS.values() for module in modules))
+    trees = [ast.parse((folder / f"{name}.py").read_text(encoding="ascii")) for name in names]
+    return frozenset(
+        node.arg for tree in trees for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg
+    )
 
 
 def part_text(name: str) -> bytes:

@@ -22,7 +22,7 @@ class Unreadable(ValueError):
 class Stream(mmap.mmap):
     """Private memory with a pickle; it is given back to the system as the unpickler takes what it holds."""
 
-    def read(self, length: int = -1) -> bytes:
+    def read(self, length: int | None = None) -> bytes:
         """The next bytes."""
         start = self.tell() & -bundle.CHUNK
         data = super().read(length)
@@ -55,7 +55,8 @@ def read(path: str, digest: str | None) -> tuple[dict[str, Any], Any, list[memor
         file.seek(bundle.ALIGN)
         file.readinto(stream)
     views = [memoryview(stream), *(memory[at : at + size] for at, size, _, _ in sections[1:])]
-    found = bundle.digests(bundle.hasher(header.get("hash", "sha256")), sum(map(bundle.chunks, views), []))
+    pieces = [piece for view in views for piece in bundle.chunks(view)]
+    found = bundle.digests(bundle.hasher(header.get("hash", "sha256")), pieces)
     if found != "".join(section[3] for section in sections):
         raise Unreadable(f"its content does not have the digest {digest or 'in its header'}")
     buffers = []
@@ -71,7 +72,7 @@ def _header(memory: memoryview, digest: str | None) -> tuple[dict[str, Any], int
     start, end = bytes(memory[: bundle.ALIGN]), bytes(memory[-END:])
     if start[:6] != bundle.MAGIC[:6]:
         raise Unreadable("it is no file of kalecompiler's" if start else "it is empty")
-    if start[7:8] == bundle.MAGIC[7:] and start[:8] != bundle.MAGIC:
+    if start[6:7] > bundle.MAGIC[6:7]:
         raise Unreadable(f"its format {start[6]} is newer than this kalecompiler")
     place = len(memory) - END - int.from_bytes(end[:8], "little")
     if end[8:] != bundle.MAGIC or place < bundle.ALIGN or start != bundle.MAGIC.ljust(bundle.ALIGN, b"\0"):

@@ -60,8 +60,7 @@ def _clean(report: Any, names: Collection[str], seen: set[int]) -> None:
     frames = list(report.stack)
     cells = [index for index, frame in enumerate(frames) if frame.filename in names]
     if cells or hasattr(report, "offset"):  # a SyntaxError says its place by itself
-        start = cells[0] if cells and frames[0].filename not in names else 0
-        kept = [frame for frame in frames[start:] if cells and not frame.filename.startswith(HIDDEN)]
+        kept = [frame for frame in frames[cells[0] :] if not frame.filename.startswith(HIDDEN)] if cells else []
         report.stack = traceback.StackSummary.from_list(kept)
     for other in (report.__cause__, report.__context__, *(getattr(report, "exceptions", None) or ())):
         _clean(other, names, seen)

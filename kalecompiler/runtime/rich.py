@@ -38,10 +38,11 @@ class Rich:
 
         It is not if a semicolon follows it; only white space and comments can follow that.
         """
-        last = tree.body[-1] if tree.body else None
+        last: Any = tree.body[-1] if tree.body else None
         if not isinstance(last, _ast.Expr):
             return None
-        rest = source.split("\n")[last.end_lineno - 1].encode()[last.end_col_offset :]
+        row, column = last.end_lineno or 0, last.end_col_offset
+        rest = source.split("\n")[row - 1].encode()[column:]
         return None if rest.lstrip().startswith(b";") else _ast.Expression(tree.body.pop().value)
 
     def finish(self, value: Any) -> None:

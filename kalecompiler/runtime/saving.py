@@ -14,7 +14,7 @@ import pickle
 import sys
 from types import FunctionType, ModuleType
 
-from . import about, bundle, failure, writing
+from . import about, bundle, failure, parts, writing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Recipes:
     """How parts of a value are pickled where pickle's own way will not do, and whose packages they need."""
 
     def __init__(self, spans: Mapping[int, Any] = {}, variables: Collection[str] = ()) -> None:
-        self.spans, self.variables = spans, variables
+        self.spans, self.variables = {**spans}, variables
         self.packages: set[str] = set()
 
     def reduce(self, value: Any) -> Any:
@@ -83,7 +83,7 @@ class Recipes:
                 return getattr, (main, name)  # made by a function of a library, under that name
         if isinstance(value, ModuleType):
             if sys.modules.get(value.__name__) is not value:
-                raise pickle.PicklingError(f"module {value.__name__!r} cannot be imported by its name")
+                raise pickle.PicklingError("its name does not lead to it")
             return importlib.import_module, (value.__name__,)
         if type(value) is object:
             for name, item in vars(main).items():
@@ -142,11 +142,8 @@ def _write(writer: writing.Writer, values: Mapping[str, Any], spans: Mapping[int
 
 def picklers() -> list[Any]:
     """The classes of picklers to try, one after the other."""
-    try:
-        from . import byvalue
-    except ImportError:  # nothing in the notebook would go by value
-        return [Pickler]
-    return [Pickler, *byvalue.picklers()]
+    byvalue = parts.find("byvalue")
+    return [Pickler, *(byvalue.picklers() if byvalue else ())]
 
 
 class Pickler(pickle.Pickler):

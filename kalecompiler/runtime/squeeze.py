@@ -17,6 +17,7 @@ Line = tuple[int, str]  # how deep it is indented, and its text
 _SILENT = (tokenize.COMMENT, tokenize.NL, tokenize.ENDMARKER)
 _WORD_END = re.compile(r"\w\Z")
 _WORD_START = re.compile(r"\w")
+_IMPORTS = re.compile(r"(?m)^import \w+(;import \w+(?=[;\n]))+")
 _COMPOUND = re.compile(r"@|(async|class|def|elif|else|except|finally|for|if|try|while|with)\b")
 
 
@@ -25,7 +26,8 @@ def squeeze(source: str) -> str:
     lines = source.split("\n")
     for (row, column), (end_row, end_column), text in sorted(_superfluous(ast.parse(source)), reverse=True):
         lines[row - 1 : end_row] = [lines[row - 1][:column] + text + lines[end_row - 1][end_column:]]
-    return "".join(" " * depth + text + "\n" for depth, text in _joined(_lines("\n".join(lines))))
+    short = "".join(" " * depth + text + "\n" for depth, text in _joined(_lines("\n".join(lines))))
+    return _IMPORTS.sub(lambda match: match[0].replace(";import ", ","), short)
 
 
 def _superfluous(node: ast.AST) -> Iterator[Cut]:

@@ -8,11 +8,11 @@ import os
 import signal
 import sys
 
-from . import cells, contract, display, failure
+from . import cells, contract, display, failure, parts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from typing import Any
 
 
@@ -32,9 +32,7 @@ def main(step_text: str, executor_input: str) -> int:
         kernel.close()
         recorder.close()
         if folders:
-            from . import install
-
-            install.remove(folders)
+            parts.find("install").remove(folders)
 
 
 def execute(step: Mapping[str, Any], task: contract.Task, kernel: cells.Kernel, folders: list[str]) -> None:
@@ -42,15 +40,19 @@ def execute(step: Mapping[str, Any], task: contract.Task, kernel: cells.Kernel, 
     namespace = kernel.namespace
     _set_up(step, task, namespace, folders)
     _run(step, kernel, "imports", "functions")
-    _load(step, task, namespace, early=True)
+    if step.get("inputs"):
+        parts.find("inputs").load(step, task, namespace, True)
     _run(step, kernel, "definition")
-    _load(step, task, namespace, early=False)
-    check = _guard(step, namespace)
+    if step.get("inputs"):
+        parts.find("inputs").load(step, task, namespace, False)
+    check = parts.find("guards").watch(step, namespace) if step.get("guards") else bool
     _run(step, kernel, "cell")
     _run(step, kernel, "metrics")
-    _measure(step, task, namespace)
+    if step.get("metrics"):
+        parts.find("metrics").publish(step["metrics"], task, namespace)
     check()
-    _save(step, task, namespace)
+    if step.get("outputs"):
+        parts.find("outputs").save(step, task, namespace)
     task.finish()
 
 
@@ -66,58 +68,21 @@ def _prepare(step: Mapping[str, Any]) -> None:
 def _set_up(step: Mapping[str, Any], task: contract.Task, namespace: dict[str, Any], folders: list[str]) -> None:
     """Packages and files that the image lacks, what translated IPython calls, and the parameters."""
     if step.get("packages") or step.get("files"):
-        from . import install
-
+        install = parts.find("install")
         install.packages(step.get("packages", ()), step.get("pip", {}), folders)
         install.files(step.get("files", {}), folders)
     if step.get("handlers"):
-        from . import handlers
-
-        handlers.use(step["handlers"])
+        parts.find("handlers").use(step["handlers"])
     if "shell" in step.get("parts", ()):
-        from . import shell
-
-        shell.install(namespace)
+        parts.find("shell").install(namespace)
     if step.get("parameters"):
-        from . import parameters
-
-        namespace.update(parameters.bind(step["parameters"], task.parameters))
+        namespace.update(parts.find("parameters").bind(step["parameters"], task.parameters))
 
 
 def _run(step: Mapping[str, Any], kernel: cells.Kernel, *kinds: str) -> None:
     for piece in step.get("code", ()):
         if piece["kind"] in kinds:
             kernel.run(piece)
-
-
-def _load(step: Mapping[str, Any], task: contract.Task, namespace: dict[str, Any], early: bool) -> None:
-    if step.get("inputs"):
-        from . import inputs
-
-        inputs.load(step, task, namespace, early)
-
-
-def _guard(step: Mapping[str, Any], namespace: Mapping[str, Any]) -> Callable[[], None]:
-    """The check, to be made at the end, that the step left alone what it must not change."""
-    if not step.get("guards"):
-        return lambda: None
-    from . import guards
-
-    return guards.watch(step, namespace)
-
-
-def _measure(step: Mapping[str, Any], task: contract.Task, namespace: Mapping[str, Any]) -> None:
-    if step.get("metrics"):
-        from . import metrics
-
-        metrics.publish(step["metrics"], task, namespace)
-
-
-def _save(step: Mapping[str, Any], task: contract.Task, namespace: Mapping[str, Any]) -> None:
-    if step.get("outputs"):
-        from . import outputs
-
-        outputs.save(step, task, namespace)
 
 
 def _failed(error: BaseException, step: Mapping[str, Any], kernel: cells.Kernel) -> int:
