@@ -20,6 +20,7 @@ from kalecompiler import checkcache, checksettings, discovery, notebook, physica
 from kalecompiler.checkcache import Cache
 from kalecompiler.checksettings import CheckSettings, Overrides
 from kalecompiler.diagnostics import Diagnostic, NotebookError, UsageError, has_errors
+from kalecompiler.model import Notebook
 
 _WORTH_A_POOL = 8
 """Fewer notebooks than this are checked sooner than two processes are started."""
@@ -162,8 +163,10 @@ def _job(path: Path, data: bytes, request: Request, caches: Path | None, *, leni
 
 def _known(path: Path, content: checkcache.Content | None) -> FileResult | None:
     """The result that was kept; None where there is none, or it is damaged."""
+    if content is None:
+        return None
     try:
-        return content and FileResult(
+        return FileResult(
             path,
             str(content["state"]),
             tuple(checkcache.from_data(raw) for raw in content["diagnostics"]),
@@ -257,7 +260,7 @@ def examine(
 
 def _found(
     path: Path, data: bytes, options: Mapping[str, Any], codes: frozenset[str]
-) -> tuple[notebook.Notebook | None, list[Diagnostic]]:
+) -> tuple[Notebook | None, list[Diagnostic]]:
     """The notebook, if it is one, and all that is found in it."""
     from kalecompiler import lint, plan, sizes
 
@@ -267,9 +270,9 @@ def _found(
     except NotebookError as error:
         return None, list(error.diagnostics)
     found = list(planned.diagnostics)
-    if planned.pipeline is not None:
-        found += sizes.check_sizes(planned.pipeline, sizes.measure(planned.pipeline))
     with plan.deep_recursion():
+        if planned.pipeline is not None:
+            found += sizes.check_sizes(planned.pipeline, sizes.measure(planned.pipeline))
         found += lint.find(analysis, planned, codes)
     return planned.notebook, [*found, *suppression.unknown(planned.notebook)]
 

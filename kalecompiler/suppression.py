@@ -1,4 +1,4 @@
-"""Findings that somebody decided to live with: `# noqa: KC302` on a line, the tags `noqa` and `noqa:KC302` on a cell."""
+"""Findings that one decided to live with: `# noqa: KC302` on a line, the tags `noqa` and `noqa:KC302` on a cell."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Suppressed:
 def apply(book: Notebook, diagnostics: Iterable[Diagnostic]) -> Suppressed:
     """Part the findings of a notebook by what its `noqa` comments and tags say."""
     cells = {cell.number: cell for cell in book.cells}
-    kept, hidden = [], []
+    kept, hidden = list[Diagnostic](), list[Diagnostic]()
     for diagnostic in diagnostics:
         cell = cells.get(diagnostic.location.cell or 0)
         codes = () if cell is None else _codes(cell, diagnostic.location.line)

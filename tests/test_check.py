@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -411,3 +413,16 @@ def test_a_baseline_that_is_none(here: Path, capsys: pytest.CaptureFixture[str],
     status, _, err = kalec(capsys, "--baseline", "known.json")
     assert status == 2
     assert "write it anew with `--update-baseline`" in err
+
+
+def test_a_check_imports_no_kfp_no_jupyter_and_nothing_of_the_network(here: Path) -> None:
+    lay(bad=BAD, good=GOOD, plain=UNTAGGED)
+    program = (
+        "import sys; from kalecompiler.cli import main; status = main(['check', '.', '--format', 'sarif', '-q']); "
+        "print(status, sorted({name.partition('.')[0] for name in sys.modules}), file=sys.stderr)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment, check=False)
+    assert done.stderr.startswith("1 [")
+    heavy = "kfp nbformat IPython jinja2 rich jupyter_client ipykernel requests urllib3 http jsonschema pandas numpy"
+    assert not [name for name in heavy.split() if f"'{name}'" in done.stderr]

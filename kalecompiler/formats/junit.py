@@ -24,7 +24,7 @@ def render(diagnostics: Sequence[Diagnostic], context: Context) -> str:
     own: dict[str, list[Diagnostic]] = {path: [] for path in context.notebooks}
     for diagnostic in diagnostics:
         own.setdefault(diagnostic.location.path, []).append(diagnostic)
-    suites = ET.Element("testsuites", name="kalec check", **_counts(diagnostics, list(own.values()), context))
+    suites = ET.Element("testsuites", {"name": "kalec check"} | _counts(diagnostics, list(own.values()), context))
     for path, found in own.items():
         suites.append(_suite(path, found, context))
     ET.indent(suites)
@@ -33,7 +33,7 @@ def render(diagnostics: Sequence[Diagnostic], context: Context) -> str:
 
 def _suite(path: str, found: Sequence[Diagnostic], context: Context) -> ET.Element:
     name = _text(context.path(path))
-    suite = ET.Element("testsuite", name=name, **_counts(found, [found], context), file=name)
+    suite = ET.Element("testsuite", {"name": name} | _counts(found, [found], context) | {"file": name})
     suite.set("skipped", str(sum(not _fails(d, context) for d in found)))
     if not found:
         ET.SubElement(suite, "testcase", name="check", classname=name)
