@@ -158,7 +158,7 @@ def pipeline(
     whole = Pipeline(
         name=config.pipeline_name,
         notebook=reading.book.name,
-        steps=steps,
+        steps=tuple(_without_status(step) for step in steps),
         parameters=tuple(p for p in reading.parameters if p.name != FINAL_STATUS or p.origin is not None),
         description=config.description,
         index_url=config.index_url,
@@ -166,6 +166,13 @@ def pipeline(
         whole=_whole(config),
     )
     return whole, [*wanted.findings, *problems]
+
+
+def _without_status(step: Step) -> Step:
+    """An exit step without its final status among the pipeline's parameters: KFP gives it that in another way."""
+    if not step.exits:
+        return step
+    return replace(step, parameters=tuple(name for name in step.parameters if name != FINAL_STATUS))
 
 
 def _whole(config: Settings) -> PipelineSettings:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import sys
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -69,11 +70,13 @@ class Analysis:
 
 @contextlib.contextmanager
 def deep_recursion() -> Iterator[None]:
-    """Let the analysis follow trees of DEEPEST levels, whatever Python's limit for others is."""
+    """Let the analysis follow trees of DEEPEST levels, and leave the parser's warnings to the run."""
     before = sys.getrecursionlimit()
     sys.setrecursionlimit(max(before, 10 * DEEPEST))
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SyntaxWarning)
+            yield
     finally:
         sys.setrecursionlimit(before)
 

@@ -100,6 +100,8 @@ def _imports(pieces: Iterable[Code]) -> list[Import]:
 @functools.lru_cache(maxsize=512)
 def _parsed(source: str) -> Sequence[Import]:
     """The imports of a piece of code; carried ones stand in many steps."""
+    if "import" not in source:
+        return ()
     try:
         return imports_of(ast.parse(source))
     except (SyntaxError, ValueError):

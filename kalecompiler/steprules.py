@@ -26,6 +26,7 @@ VOLUMES = ("volume", "new-volume", "empty-dir", "ephemeral-volume")
 MOUNTS = (*VOLUMES, "secret-volume", "config-map-volume")
 """The settings that put a folder into a step's container."""
 
+_GROUP = "exit-handler-1"
 _PVC_TASKS = ("createpvc", "deletepvc")
 _ONE_NODE = ("ReadWriteOnce", "ReadWriteOncePod")
 
@@ -33,7 +34,8 @@ _ONE_NODE = ("ReadWriteOnce", "ReadWriteOncePod")
 def check(pipeline: Pipeline) -> tuple[Diagnostic, ...]:
     """Every finding (KC126 to KC129) about settings that do not go together."""
     findings = [finding for step in pipeline.steps for finding in _conflicts(step, pipeline)]
-    findings += [*_new_volumes(pipeline), *_exit_steps(pipeline), *_ignored_failures(pipeline)]
+    findings += [*_same_names(pipeline), *_new_volumes(pipeline)]
+    findings += [*_exit_steps(pipeline), *_ignored_failures(pipeline)]
     return (*findings, *_shared_claims(pipeline))
 
 
@@ -97,6 +99,16 @@ def _same_paths(step: Step, pipeline: Pipeline) -> Iterator[Diagnostic]:
             yield Diagnostic(CONFLICTING_SETTINGS, message, where, "give each a path of its own")
 
 
+def _same_names(pipeline: Pipeline) -> Iterator[Diagnostic]:
+    """Two steps that are shown under one name."""
+    first: dict[str, str] = {}
+    for step in sorted(pipeline.steps, key=lambda step: bool(step.settings.one("display-name"))):
+        name = step.settings.one("display-name") or step.name
+        if (other := first.setdefault(name, step.name)) != step.name:
+            message = f"steps `{other}` and `{step.name}` would both be shown as `{name}`"
+            yield Diagnostic(CONFLICTING_SETTINGS, message, _at(step, pipeline, "display-name"), "name them apart")
+
+
 def _new_volumes(pipeline: Pipeline) -> Iterator[Diagnostic]:
     known = new_volumes(pipeline)
     for step in pipeline.steps:
@@ -125,6 +137,9 @@ def _exit_steps(pipeline: Pipeline) -> Iterator[Diagnostic]:
         yield from _exit_step(step, pipeline)
     names = {step.name for step in exits}
     for step in pipeline.steps:
+        if exits and step.task == _GROUP:
+            message = f"step `{step.name}` has the name that KFP gives the group of all steps before the exit step"
+            yield Diagnostic(EXIT_STEP, message, step.origin or Location(pipeline.notebook), "rename it")
         if exits and FINAL_STATUS in step.parameters and not step.exits:
             message = f"step `{step.name}` reads `{FINAL_STATUS}`, which only an exit step has"
             yield Diagnostic(EXIT_STEP, message, step.origin or Location(pipeline.notebook))
@@ -149,10 +164,13 @@ def _exit_step(step: Step, pipeline: Pipeline) -> Iterator[Diagnostic]:
         yield Diagnostic(EXIT_STEP, message, where, "rename the parameter")
     if len(pipeline.steps) == 1:
         yield Diagnostic(EXIT_STEP, f"the exit step `{step.name}` is the only step", where, "remove the tag")
-    for kind, why in (("new-volume", "it gets nothing from other tasks"), ("ignore-failure", "it runs anyway")):
+    for kind, why, cure in (
+        ("new-volume", "it gets nothing from other tasks", "give the volume to the steps that need it, one by one"),
+        ("ignore-failure", "it runs anyway", "remove it"),
+    ):
         if step.settings.of(kind):
             message = f"the exit step `{step.name}` cannot have `{kind}`: {why}"
-            yield Diagnostic(EXIT_STEP, message, _at(step, pipeline, kind), "remove it")
+            yield Diagnostic(EXIT_STEP, message, _at(step, pipeline, kind), cure)
 
 
 def _ignored_failures(pipeline: Pipeline) -> Iterator[Diagnostic]:
@@ -185,6 +203,8 @@ def _shared_claims(pipeline: Pipeline) -> Iterator[Diagnostic]:
     """A warning for each claim that one node can have at a time, and that steps on several may want at once."""
     above = _ancestors(pipeline)
     users: dict[str, list[Step]] = {}
+    if pipeline.whole.workspace and volumes.read_workspace(pipeline.whole.workspace)[1].get("access") in _ONE_NODE:
+        users["workspace"] = [step for step in pipeline.steps if not step.exits]
     for step in pipeline.steps:
         for name, value in (*step.settings.of("volume"), *step.settings.of("new-volume")):
             if volumes.read(name, value).access in _ONE_NODE and not step.exits:

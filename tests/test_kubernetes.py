@@ -1,4 +1,4 @@
-"""Every setting, from each place where it can stand, reaches the documented spot of the package, or is refused there."""
+"""Every setting, from each place where it can stand, reaches its documented spot of the package, or is refused."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from kalecompiler.model import StepSettings
 from kalecompiler.plan import plan
 from kalecompiler.settingtable import VALUES
 from kalecompiler.settingvalues import GRAMMAR, Shape
+from kalecompiler.submit import runs
 
 Json = Any
 
@@ -376,6 +377,7 @@ EXITS: dict[str, tuple[str, str]] = {
     "two of them": ("# %% step:a\nx = 1\n# %% exit:b\ny = 1\n# %% exit:c\nz = 1", "both `b` and `c` are exit steps"),
     "nothing before it": ("# %% exit:b\ny = 1", "is the only step"),
     "a step after it": ("# %% step:a\nx = 1\n# %% exit:b\ny = 1\n# %% step:c\nprint(y)", "runs after `b`"),
+    "a step named like the group": ("# %% step:exit_handler_1\nx = 1\n# %% exit:b\ny = 1", "that KFP gives the group"),
     "its status elsewhere": ("# %% step:a\nprint(final_status)\n# %% exit:b\ny = 1", "reads `final_status`"),
     "a parameter of that name": (
         "# %% pipeline-parameters\nfinal_status = 1\n# %% step:a\nx = 1\n# %% exit:b\nprint(final_status)",
@@ -417,8 +419,32 @@ def test_a_claim_for_one_node_warns_only_where_steps_may_run_at_once(tmp_path: P
     claim = "volume:d:/d:access=ReadWriteOnce"
     apart = f"# %% step:a {claim}\nx = 1\n# %% step:b {claim}\ny = 1"
     assert [f.rule.code for f in plan(write_notebook(tmp_path / "n.ipynb", apart), {}).diagnostics] == ["KC129"]
-    for fine in (apart.replace("step:b", "step:b prev:a"), apart.replace("Once", "Many"), apart.replace("b vol", "b x")):
+    for fine in (
+        apart.replace("step:b", "step:b prev:a"),
+        apart.replace("Once", "Many"),
+        apart.replace("b vol", "b x"),
+    ):
         assert plan(write_notebook(tmp_path / "n.ipynb", fine), {}).diagnostics == ()
+
+
+def test_a_workspace_for_one_node_warns_too(tmp_path: Path) -> None:
+    pyproject(tmp_path, '[tool.kalecompiler]\nworkspace = "1Gi:access=ReadWriteOnce"\n')
+    assert [finding.rule.code for finding in plan(notebook(tmp_path), {}).diagnostics] == ["KC129"]
+    assert plan(notebook(tmp_path, "prev:load"), {}).diagnostics == ()
+
+
+def test_two_steps_cannot_be_shown_under_one_name(tmp_path: Path) -> None:
+    (finding,) = refused(notebook(tmp_path, "display-name:load"))
+    assert (finding.rule.code, finding.location.tag) == ("KC126", "display-name:load")
+    assert finding.message == "steps `load` and `train` would both be shown as `load`"
+
+
+def test_the_steps_of_a_remote_run_are_those_within_the_exit_handlers_group(tmp_path: Path) -> None:
+    spec, _ = package(
+        write_notebook(tmp_path / "n.ipynb", TEXT.format(tags="step:train prev:load") + "# %% exit:bye\n1")
+    )
+    assert sorted(spec["root"]["dag"]["tasks"]) == ["bye", "exit-handler-1"]
+    assert runs.ordered(runs.tasks_of(spec)) == ("load", "train", "bye")
 
 
 def test_ephemeral_storage_is_refused_with_what_to_do(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Kale's notebooks: what their tags and metadata ask for stands in the right fields of the package, as in the golden."""
+"""Kale's notebooks: what their tags and metadata ask for stands in the right fields of the package."""
 
 from __future__ import annotations
 
@@ -80,7 +80,13 @@ def test_a_kale_notebook_becomes_the_golden(tmp_path: Path, golden: Callable[[Pa
 
 
 def test_the_list_of_tags_means_the_same_as_the_object(tmp_path: Path) -> None:
-    tags = ["label:access-ml-pipeline:true", "limit:memory:2Gi", "retry:3:30s:2:10m", "timeout:600", "secret:hub:token:TOKEN"]
+    tags = [
+        "label:access-ml-pipeline:true",
+        "limit:memory:2Gi",
+        "retry:3:30s:2:10m",
+        "timeout:600",
+        "secret:hub:token:TOKEN",
+    ]
     settled = []
     for defaults in (METADATA["steps_defaults"], tags):
         metadata = {**METADATA, "steps_defaults": defaults}
@@ -94,4 +100,6 @@ def test_what_is_switched_off_leaves_nothing(tmp_path: Path) -> None:
     off = {"security_context": {"enabled": False}, "volumes": [], "timeout": None, "steps_defaults": {"retry_count": 0}}
     text = "# %% step:a\nx = 1"
     plain = commands.compile_(write_notebook(tmp_path / "n.ipynb", text), {}).compiled.text
-    assert commands.compile_(write_notebook(tmp_path / "n.ipynb", text, kubeflow_notebook=off), {}).compiled.text == plain
+    assert (
+        commands.compile_(write_notebook(tmp_path / "n.ipynb", text, kubeflow_notebook=off), {}).compiled.text == plain
+    )

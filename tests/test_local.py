@@ -126,7 +126,7 @@ def test_twenty_independent_steps_run_side_by_side(tmp_path: Path) -> None:
 def test_no_more_steps_run_at_once_than_jobs(tmp_path: Path) -> None:
     code = """
 pathlib.Path(f"running-{os.getpid()}").touch()
-time.sleep(0.02)
+time.sleep(0.2)
 print(len([name for name in os.listdir(".") if name.startswith("running-")]))
 os.unlink(f"running-{os.getpid()}")
 """

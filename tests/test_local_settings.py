@@ -1,7 +1,8 @@
-"""What a local run makes of settings: retries, time limits, exit steps, volumes, secrets, and what it says it cannot."""
+"""What a local run makes of settings: retries, time limits, exit steps, volumes, secrets, and what it cannot."""
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import time
@@ -11,9 +12,9 @@ from typing import Any
 import pytest
 from support import write_notebook
 
-from kalecompiler import commands, local
+from kalecompiler import commands, local, progress
 from kalecompiler.diagnostics import UsageError
-from kalecompiler.local import Event, RunResult, StepResult, StepRetrying
+from kalecompiler.local import Event, Failure, RunResult, StepResult, StepRetrying
 
 SECRET = "canary-s3cr3t/Ü"
 
@@ -59,6 +60,12 @@ def test_a_step_is_tried_again_and_each_log_is_kept(tmp_path: Path) -> None:
     assert (run.result.folder / "a" / "log.1.txt").read_text().startswith("try 1\nTraceback")
     (again,) = [event for event in run.events if isinstance(event, StepRetrying)]
     assert (again.name, again.attempt, again.attempts, again.seconds) == ("a", 2, 4, 1.0)
+
+
+def test_a_retry_is_shown_on_one_line() -> None:
+    stream = io.StringIO()
+    progress.Plain(stream, lambda place: None).take(StepRetrying("a", Failure("exited with status 1"), 2, 4, 1.5))
+    assert stream.getvalue() == "a  exited with status 1: attempt 2 of 4 in 1.5 s\n"
 
 
 def test_a_step_that_never_succeeds_fails_after_its_last_try(tmp_path: Path) -> None:

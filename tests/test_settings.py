@@ -401,11 +401,7 @@ METADATA: dict[str, tuple[dict[str, Any], str, str]] = {
         "`data` of type `clone` has no effect; make a claim from the clone or snapshot beforehand",
     ),
     "a snapshot of a volume": (
-        {
-            "kubeflow_notebook": {
-                "volumes": [{"name": "data", "type": "pvc", "mount_point": "/data", "snapshot": True}]
-            }
-        },
+        {"kubeflow_notebook": {"volumes": [{"name": "data", "type": "pvc", "mount_point": "/data", "snapshot": True}]}},
         "KC130",
         "`snapshot` of `data` has no effect; each step's values are kept with the run",
     ),

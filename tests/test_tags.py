@@ -481,7 +481,7 @@ def test_tags_that_may_be_ours_are_ignored_with_a_warning(text: str, right: str)
 
 MALFORMED = [
     "limit:cpu", "limit:", "limit::2", "limit:cpu:", "request:cpu", "label:team", "label:", "annotation:a", "image:",
-    "cache:", "report:", "changes:", "secret:a:b", "secret:a:b:", "env:A", "retry:", "exit:", "exit: a", "timeout:", "volume:data",
+    "cache:", "report:", "changes:", "secret:a:b", "secret:a:b:", "env:A", "retry:", "exit:", "timeout:", "volume:data",
     "node-selector:a", "prev:", "prev:a:", "prev:a::b", "prev:a,b", "prev: a", "limit: cpu:2", "together:", "metrics:",
     "max-artifact-size:", "preview:",
 ]  # fmt: skip
@@ -548,7 +548,7 @@ SETTINGS = {
     "toleration:gpu:NoSchedule": ("toleration", "", "gpu:NoSchedule"),
     "toleration:*": ("toleration", "", "*"),
     "volume:data:/data": ("volume", "data", "/data"),
-    "volume:data:/data:sub-path=a/b,access=ReadWriteOnce": ("volume", "data", "/data:sub-path=a/b,access=ReadWriteOnce"),
+    "volume:data:/data:sub-path=a/b": ("volume", "data", "/data:sub-path=a/b"),
     "ignore-failure:a": ("ignore-failure", "", "a"),
     "exit": ("exit", "", ""),
 }
