@@ -1,4 +1,4 @@
-"""Decorators that only register what they decorate: the statement means the same without them, once it is registered."""
+"""Decorators that only register what they decorate: once that is done, the statement means the same without them."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ def _is_changed(function: names.Function, parameter: str) -> bool:
     for node in (n for statement in names.body_of(function) for n in ast.walk(statement)):
         if isinstance(node, ast.Name) and node.id == parameter and not isinstance(node.ctx, ast.Load):
             return True
-        if isinstance(node, ast.Attribute | ast.Subscript) and not isinstance(node.ctx, ast.Load):
-            if isinstance(node.value, ast.Name) and node.value.id == parameter:
-                return True
+        stored = isinstance(node, ast.Attribute | ast.Subscript) and not isinstance(node.ctx, ast.Load)
+        if stored and _mentions([node.value], parameter):  # type: ignore[attr-defined]
+            return True
         if isinstance(node, ast.Call) and not isinstance(node.func, ast.Attribute) and _mentions(node.args, parameter):
             return True
     return False

@@ -147,7 +147,7 @@ def free_names(node: ast.AST) -> frozenset[str]:
 
 def free_in_comprehension(node: Comprehension) -> frozenset[str]:
     """The names that a comprehension takes from around it, its first iterable aside, which is evaluated out there."""
-    first = ast.comprehension(node.generators[0].target, ast.Constant(()), node.generators[0].ifs, 0)
+    first = ast.comprehension(node.generators[0].target, ast.Tuple([], ast.Load()), node.generators[0].ifs, 0)
     inner = copy(node)
     inner.generators = [first, *node.generators[1:]]
     finder = _FreeNames()

@@ -9,7 +9,6 @@ step printed, and the metrics with those that the step published.
 from __future__ import annotations
 
 import contextlib
-import contextvars
 import io
 import json
 import os
