@@ -70,7 +70,8 @@ def _array(it: Any, twin: Any) -> str | None:
         return found or compare(it.tolist(), twin.tolist()).difference
     if twin.dtype.kind in "TV" or twin.dtype.char in "gG":  # bytes that mean nothing lie between
         found = compare(it.ravel()[:LARGE].tolist(), twin.ravel()[:LARGE].tolist()).difference
-        return found or (None if np.all(it == twin) else f"{it!r}, not {twin!r}")
+        same = it.tobytes() == twin.tobytes() or np.all(it == twin)  # no NaT equals itself in a record
+        return found or (None if same else f"{it!r}, not {twin!r}")
     if it.tobytes() != twin.tobytes():
         return f"{it!r}, not {twin!r}"
     if getattr(it, "flags", None) is not None and it.flags.writeable and it.size:

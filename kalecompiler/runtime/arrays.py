@@ -43,9 +43,11 @@ def _plain(value: Any, span: Any) -> Any:
     if span is not None:
         memory, offset = span
         return type(value), (value.shape, value.dtype, memory, offset, value.strides)
-    if value.dtype.hasobject or not value.nbytes:
-        return NotImplemented
     writable = value.flags.writeable
+    if value.dtype.hasobject or not value.nbytes:
+        kind = type(value)  # numpy's own way, which forgets that nobody may write to it
+        recipe = sys.modules["numpy"].asarray, (value.copy("K"),), False, None, None, kind.setflags
+        return NotImplemented if writable else recipe
     for order in "KC":  # in the order of its memory if possible, else in C's
         if not (value.flags.c_contiguous or value.flags.f_contiguous):
             value = value.copy(order)

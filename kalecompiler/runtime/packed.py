@@ -408,12 +408,12 @@ PARTS = {
         'gKj-JdIk'
     ),
     "arrays": (
-        'by[Ym!!Quu`xKF:L^3D3f-*oQ76f8okD?/(P@5*QQ:tv%EIb0L`T`7H,`e%Cc_h9]Cv7Fdme/Xh-RHaWeRgV0x`L)%cLcu;UQM1Y'
-        '#+(5axC3(J9VD|_NpC+#9cw-i.4~#GDT8re)=)dk3uGZ,iC`M95wDP*ZVqzHYJ9T=wMaU208WB%?^Drfw3a3-]|4@Fg,o-y;:p`O'
-        'W672ifRpf~-wY~Jy2D?dU9ocFrLBNQRPntQNDo]H_9RI*]B2h9(d~]y.``*=PjHJR!e2@9O)3I+M!tJgP@0[A3qtp/jP#(wW_Q/z'
-        'Gaa@b9:f9ls,FV0+ci#N.o-p8c6gT7QUXF3[[bHfJB^uO*WeuG!hQyh9+?HAY*cx8HjKP(wHPYlI4,%RT!E.8q086;N!/:nM3!ks'
-        '*;-=?A3sl7F4svs27Ilrf!oH[Ttc+R!)4r=CfUGw1:GVVnbhq_;lu%/3j3_zc7v0X!H5%v#,~layK(tPbG#e`CRQWWkB7QZ.qF7P'
-        'L7p,K:]iIJk]W~@@W!G23j'
+        'by[Ym!!Quu`xKF:L^3D3w#opNSSk:,D~h5fNT^K.#jQ(Meip:NR8?Pqp-Xv!DjNfj#CPYUR1mhrKA(M`@6PwxaaqPoXxcSL@N?]['
+        'Oq2PDBcK3xK#aVAWEM-Q?Wf3N)hnEzrilz?Fs||,)K1b2QHWB)8;5K7E2PJpgB-IOS8PEof(.jc6(`)gP_!DQWtn8CEfk1C]xDrv'
+        'Z3oyGGWi|AiMZ2k24yi_;xA3kSUK^~T0q0A_+AU7hqDG-5=EQpu#ltH?U6|O@Q)OCaET?t?@.zYDgbvzygO8onyZ5eLiae0w4lPv'
+        'ZnU#y+OIAA!4hStwsFbPu5l9UN0*DR!;^R[DZsbh-jZCk(/)T744fmMo0VtjhFKueMv?j_-N5Nq^R5z(Q,ugS6*%i[Iu8wy:c;Em'
+        ',S`dwS!;CR:Lf?2`8sJ4Hq(iRbF6fD3CS9u8:!Zjm8GfpZO?6eKMjQlJA`g2Hew%7G|G#muZAknf]LUD,AqjZQ/lm[=Is|N5A(g1'
+        'pj~P[P]l=~%=|V4woT*RQDeYC=jKH9_Q#TN(ecVq4OBa([O!?cw4-Zz0zH?9LciXfK%c@K9Q@w'
     ),
     "oddities": (
         'ZCTAq!,1(e_bHZ~5?OMncu9#j#e+z(dXf@qv(!S`4b4w2(vzTAd+/5d?af.Uz4!*9PvOh[]2Bcf;wj1OWRm^ne^!PeDt7@.T^UbC'
