@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import dis
 import symtable
+import sys
 from collections.abc import Iterator
 from types import CodeType
 from typing import Any
@@ -231,6 +232,8 @@ def table_of(source: str) -> symtable.SymbolTable:
 @given(blocks(indent="    "))
 def test_free_names_are_those_of_symtable(body: str) -> None:
     source = f"def f(p):\n{body}"
+    if sys.version_info >= (3, 12):  # symtable takes the names of a comprehension for those around it (PEP 709)
+        assume("[" not in source and "{" not in source)
     table = table_of(source)
     assert names.free_names(only(source)) == global_reads(table.get_children()[0]), source
 

@@ -106,7 +106,10 @@ def test_each_library_has_one_home(library: str) -> None:
 
 def test_the_runtime_needs_the_standard_library_alone() -> None:
     found = set().union(*(imports(path) for path in (PACKAGE / "runtime").rglob("*.py")))
-    assert found - set(sys.stdlib_module_names) - {"kalecompiler", "IPython", "cloudpickle", "blake3"} <= {"numpy", "pandas"}
+    assert found - set(sys.stdlib_module_names) - {"kalecompiler", "IPython", "cloudpickle", "blake3"} <= {
+        "numpy",
+        "pandas",
+    }
 
 
 def test_no_module_is_named_like_one_of_the_standard_library() -> None:
