@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
-from runtime_steps import Done, output, piece, run, step, take
+from runtime_steps import Done, command, output, piece, run, step, take
 
 CLASS = "class Box:\n    def __init__(self, part): self.part = part"
 
@@ -87,6 +88,18 @@ def test_a_bond_of_early_and_late_inputs(tmp_path: Path) -> None:
     inputs = [take("a", "make", early=True), take("b", "make")]
     done = run(tmp_path, step(definition, "print(b[0] is a, size)", inputs=inputs), {"make": made})
     assert (done.out, done.err) == ("True 0\n", "")
+
+
+def test_a_variable_early_from_one_step_and_late_from_another(tmp_path: Path) -> None:
+    made = {n: run(tmp_path / n, step(f"k = '{n}'", name=n, outputs=[output("k")])) for n in ("one", "two")}
+    definition = piece("def f(x=k): return x + k", "definition", "nb.ipynb d")
+    inputs = [take("k", "one", early=True), {**take("k", "two"), "port": "k_2"}]
+    content = step(definition, "print(f())", inputs=inputs)
+    artifacts = {port: made[n].output["artifacts"]["k"] for port, n in (("k", "one"), ("k_2", "two"))}
+    outputs = {"outputFile": str(tmp_path / "executor_output.json")}
+    given = json.dumps({"inputs": {"artifacts": artifacts}, "outputs": outputs})
+    done = subprocess.run(command(content, given), capture_output=True, encoding="utf-8", check=False)
+    assert (done.stdout, done.stderr) == ("onetwo\n", "")
 
 
 def test_a_bond_that_early_inputs_cannot_keep_is_said(tmp_path: Path) -> None:

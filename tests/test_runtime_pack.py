@@ -120,6 +120,7 @@ SHORTENED = {
     "class A:\n size = 1\n def f(self, error):\n  try: pass\n  except E as other: return other, error, self.error": (
         "class A:\n size = 1\n def f(self, e):\n  try: pass\n  except E as o: return o, e, self.error"
     ),
+    "def f(types, first):\n from types import first as other\n return types": None,
     "def f(ab, ba, a): return ab - ba - a": "def f(b, c, a): return b - c - a",
 }
 
@@ -127,6 +128,36 @@ SHORTENED = {
 @pytest.mark.parametrize("source", SHORTENED)
 def test_what_shortening_does(source: str) -> None:
     assert shorten(source + "\n", {"known"}) == (SHORTENED[source] or source) + "\n"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_shortened_module_is_the_same_program(module: str) -> None:
+    """Nodes differ only in names of variables, and in each function one name stands for one other."""
+    long = ast.parse(squeeze((pack.HERE / f"{module}.py").read_text(encoding="ascii")))
+    short = ast.parse(pack.module_text(module))
+    outer = {id(node): number for number, function in enumerate(_functions(long)) for node in ast.walk(function)}
+    renamed: dict[tuple[int, str], str] = {}
+    for one, other in zip(ast.walk(long), ast.walk(short), strict=True):
+        assert type(one) is type(other)
+        for field in one._fields:
+            was, now = getattr(one, field), getattr(other, field)
+            if isinstance(was, (str, int, float, bytes, bool)) or was is None:
+                is_variable = (type(one), field) in VARIABLES and id(one) in outer
+                key = (outer[id(one)], was) if is_variable else (-1, was)
+                assert renamed.setdefault(key, now if is_variable else was) == now, (was, now)
+    for number in set(outer.values()):
+        shorts = [name for (function, _), name in renamed.items() if function == number]
+        assert len(shorts) == len(set(shorts))
+
+
+VARIABLES = {(ast.Name, "id"), (ast.arg, "arg"), (ast.ExceptHandler, "name")}
+
+
+def _functions(node: ast.AST) -> list[ast.AST]:
+    """The functions that are in no other one."""
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        return [node]
+    return [function for child in ast.iter_child_nodes(node) for function in _functions(child)]
 
 
 def code(source: str, kind: str = "cell") -> dict[str, object]:

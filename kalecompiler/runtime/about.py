@@ -12,7 +12,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-COLUMNS = 50
 DATA = set("DataFrame Series ndarray Dataset Table Tensor DMatrix".split())
 MODELS = set("BaseEstimator Module Booster Model CatBoost Language".split())
 
@@ -32,7 +31,7 @@ def describe(value: Any, variable: str = "", preview: int = 0) -> dict[str, Any]
             if hasattr(value, "dtype"):
                 about["dtype"] = text(value.dtype)
             elif hasattr(value, "dtypes"):
-                about["dtypes"] = {text(name): text(kind) for name, kind in zip(value.columns[:COLUMNS], value.dtypes)}
+                about["dtypes"] = {text(name): text(kind) for name, kind in zip(value.columns[:50], value.dtypes)}
             if preview:
                 from . import preview as previews
 

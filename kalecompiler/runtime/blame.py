@@ -20,7 +20,7 @@ ADVICE = {  # by what the name of the type contains
     "socket connection cursor engine session client sslcontext channel": "connect in each step that uses it",
     "function": "define it with def at the top level of a cell, or add the package cloudpickle to the step",
     "module": "import it in the step that uses it",
-    "": "hand on the data that it holds, or give its class __getstate__ and __setstate__",
+    "": "hand on the data that it holds, or give its class __getstate__",
 }
 
 

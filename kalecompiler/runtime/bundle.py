@@ -58,7 +58,7 @@ def hasher(name: str) -> Any:
 
         return blake3.blake3
     if name != "sha256":
-        raise ValueError(f"{name!r} is no known hash")
+        raise ValueError(name)
     return hashlib.sha256
 
 

@@ -24,7 +24,7 @@ class Task:
         self.outputs: dict[str, Any] = spec.get("outputs") or {}
         self.output_file: str = self.outputs.get("outputFile") or ""
         self.written: dict[str, Any] = {}
-        self.loaded: dict[str, Any] = {}  # inputs that came with others, before it was their turn
+        self.loaded: dict[tuple[str, str], Any] = {}  # by port: inputs that came with others, before it was their turn
 
     @property
     def parameters(self) -> Mapping[str, Any]:
@@ -39,13 +39,13 @@ class Task:
     def new_output(self, port: str) -> str:
         """The path where the output artifact of that port is to be written; its folder exists."""
         path = local_path(_artifact(self.outputs, port, "output"))
-        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+        make_folder(path)
         return path
 
     def publish(self, port: str, metadata: Mapping[str, Any]) -> None:
         """Put an output artifact, which has been written, into the executor output."""
         artifact = _artifact(self.outputs, port, "output")
-        entry = {"name": artifact.get("name", ""), "uri": artifact.get("uri", "")}
+        entry = {name: artifact.get(name, "") for name in ("name", "uri")}
         entry["metadata"] = {**artifact.get("metadata", {}), **metadata}
         self.written[port] = {"artifacts": [entry]}
 
@@ -62,9 +62,14 @@ def local_path(artifact: Mapping[str, Any]) -> str:
     return f"/{FOLDERS[scheme]}/{rest}" if scheme in FOLDERS else path
 
 
+def make_folder(path: str) -> None:
+    """Make the folder of a file."""
+    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+
+
 def write_text(path: str, text: str) -> None:
     """Write a text file whole: a reader sees the old one or the new one. The folder is made."""
-    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+    make_folder(path)
     draft = f"{path}.{os.getpid()}.part"
     with open(draft, "w", encoding="utf-8") as file:
         file.write(text)

@@ -8,7 +8,7 @@ from . import bundle, failure, loading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from . import contract
@@ -17,32 +17,35 @@ if TYPE_CHECKING:
 def load(step: Mapping[str, Any], task: contract.Task, namespace: dict[str, Any], early: bool) -> None:
     """Bind the inputs that are wanted early, or the others; what comes with them before its time waits in the task.
 
-    Raises ValueProblem for what cannot be loaded, StepFailed for an artifact without a digest.
+    (A variable may be wanted early from one step, and later from another.) Raises ValueProblem for what cannot be
+    loaded, StepFailed for an artifact without a digest.
     """
-    wanted = {item["variable"]: item for item in step["inputs"]}
-    for name, item in wanted.items():
+    for item in step["inputs"]:
         if item.get("early", False) != early:
             continue
-        group = task.input(item["port"])[1].get("group", ())
-        names = [other for other in group if other in wanted and wanted[other]["from"] == item["from"]]
-        if name not in task.loaded and len(names) > 1:
+        port = item["port"]
+        items = {other["variable"]: other for other in step["inputs"] if other["from"] == item["from"]}
+        group = [items[name] for name in task.input(port)[1].get("group", ()) if name in items]
+        if port not in task.loaded and len(group) > 1:
             try:
-                task.loaded.update(_load(names, wanted, task))
+                _load(group, task)
             except failure.ValueProblem as error:
-                print(f"kalec: warning: {', '.join(names)} lose what they share: {error}", file=sys.stderr)
-        if name not in task.loaded:
-            task.loaded.update(_load([name], wanted, task))
-        value = task.loaded.pop(name)
+                names = ", ".join(other["variable"] for other in group)
+                print(f"kalec: warning: {names} lose what they share: {error}", file=sys.stderr)
+        if port not in task.loaded:
+            _load([item], task)
+        value = task.loaded.pop(port)
         if value is not bundle.ABSENT:
-            namespace[name] = value
+            namespace[item["variable"]] = value
 
 
-def _load(names: list[str], wanted: Mapping[str, Any], task: contract.Task) -> dict[str, Any]:
-    """What the file of the first holds of the variables."""
-    item = wanted[names[0]]
-    path, metadata = task.input(item["port"])
-    maker = item["from"]
+def _load(items: Sequence[Mapping[str, Any]], task: contract.Task) -> None:
+    """Load what the file of the first holds of the variables."""
+    names = {item["variable"]: item["port"] for item in items}
+    first, maker = items[0]["variable"], items[0]["from"]
+    path, metadata = task.input(names[first])
     if not metadata.get("digest"):
-        reason = f"the artifact of {names[0]!r} ({path}), made by step {maker}, has no digest"
+        reason = f"the artifact of {first!r} ({path}), made by step {maker}, has no digest"
         raise failure.StepFailed(f"{reason}\n  help: run step {maker} again")
-    return loading.load(path, metadata["digest"], names, maker)
+    found = loading.load(path, metadata["digest"], [*names], maker)
+    task.loaded.update((names[name], value) for name, value in found.items())

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
     from . import cells
 
-HIDDEN = "<kalec_runtime."
-
 
 def explain(error: BaseException, kernel: cells.Kernel) -> tuple[int, list[str], int | None, str]:
     """(exit code, lines of the traceback, failing line of the current cell, what to say of the step) for an error."""
@@ -60,7 +58,9 @@ def _clean(report: Any, names: Collection[str], seen: set[int]) -> None:
     frames = list(report.stack)
     cells = [index for index, frame in enumerate(frames) if frame.filename in names]
     if cells or hasattr(report, "offset"):  # a SyntaxError says its place by itself
-        kept = [frame for frame in frames[cells[0] :] if not frame.filename.startswith(HIDDEN)] if cells else []
+        kept = (
+            [frame for frame in frames[cells[0] :] if not frame.filename.startswith("<kalec_runtime.")] if cells else []
+        )
         report.stack = traceback.StackSummary.from_list(kept)
     for other in (report.__cause__, report.__context__, *(getattr(report, "exceptions", None) or ())):
         _clean(other, names, seen)

@@ -42,7 +42,7 @@ def _functions(node: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def _of_module(tree: ast.Module) -> Iterator[str]:
-    """The names that the module's functions see around them."""
+    """The names that the module's functions see around them, and those in imports."""
     inner = {node for function in _functions(tree) for child in function.body for node in ast.walk(child)}
     for node in ast.walk(tree):
         if node not in inner and isinstance(node, ast.Name):
@@ -50,7 +50,9 @@ def _of_module(tree: ast.Module) -> Iterator[str]:
         elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             yield node.name
         elif isinstance(node, ast.alias):
-            yield (node.asname or node.name).partition(".")[0]
+            yield from (*node.name.split("."), node.asname or "")
+        elif isinstance(node, ast.ImportFrom):
+            yield from (node.module or "").split(".")
 
 
 def _variables(function: ast.AST) -> set[str]:

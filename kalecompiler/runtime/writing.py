@@ -39,8 +39,7 @@ class Writer:
     def write(self, data: Any) -> int:
         """Append bytes to the section."""
         view = memoryview(data)
-        length = len(view)
-        self.check(length)
+        self.check(len(view))
         self.file.write(view)
         while view:
             part = view[: bundle.CHUNK - (self.size - self.start) % bundle.CHUNK]
@@ -49,7 +48,7 @@ class Writer:
             if (self.size - self.start) % bundle.CHUNK == 0:
                 self._next()
             view = view[len(part) :]
-        return length
+        return len(data)
 
     def pad(self) -> None:
         """Go on at a multiple of 64."""
