@@ -388,6 +388,7 @@ hostile = st.lists(st.one_of(st.sampled_from(HOSTILE), st.text(max_size=5)), max
 @example(*([CANARY] * 6))
 @example(*(["'''\n" + CANARY + "\n'''\\"] * 6))
 @example(*(["\ud83d"] * 6))
+@example(*([""] * 5), "{{$}}")
 def test_text_of_a_notebook_is_data(
     name: str, source: str, default: str, description: str, key: str, value: str
 ) -> None:
@@ -395,6 +396,10 @@ def test_text_of_a_notebook_is_data(
     stored = (name, default, description, key, value)
     if any("\ud800" <= character <= "\udfff" for text in stored for character in text):
         with pytest.raises(NotebookError, match=r"KC(403|507)"):
+            compile_package(pipeline)
+        return
+    if re.search(r"\{\{\s*[=$]", value):  # the engine would take it for its own
+        with pytest.raises(NotebookError, match="KC507: annotation"):
             compile_package(pipeline)
         return
     compiled = compile_package(pipeline)

@@ -377,7 +377,8 @@ def _interpreters() -> list[Any]:
     found += [str(path) for path in sorted(pyenv.glob("3.*/bin/python3"))] if pyenv.is_dir() else []
     works = {}
     for path in filter(None, found):
-        asked = subprocess.run([path, "-c", "import sys; print(sys.version_info[:2])"], capture_output=True, text=True)
+        told = "import sys; print(sys.version_info[:2] if sys.prefix == sys.base_prefix else ())"  # not the tests' own
+        asked = subprocess.run([path, "-c", told], capture_output=True, text=True)
         version = ast.literal_eval(asked.stdout) if asked.returncode == 0 else (0, 0)
         if version >= (3, 9):
             works.setdefault(version, path)

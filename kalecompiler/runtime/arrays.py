@@ -44,8 +44,11 @@ def _plain(value: Any, span: Any) -> Any:
         memory, offset = span
         return type(value), (value.shape, value.dtype, memory, offset, value.strides)
     writable = value.flags.writeable
-    if value.dtype.hasobject or not value.nbytes:
-        kind = type(value)  # numpy's own way, which forgets that nobody may write to it
+    kind = type(value)
+    if not value.size and value.dtype.itemsize:  # numpy's own way forgets the order of bytes of a date
+        recipe = kind, (value.shape, value.dtype)
+        return recipe if writable else (*recipe, False, None, None, kind.setflags)
+    if value.dtype.hasobject or not value.nbytes:  # its own way, which forgets that nobody may write to it
         recipe = sys.modules["numpy"].asarray, (value.copy("K"),), False, None, None, kind.setflags
         return NotImplemented if writable else recipe
     for order in "KC":  # in the order of its memory if possible, else in C's
@@ -53,4 +56,4 @@ def _plain(value: Any, span: Any) -> Any:
             value = value.copy(order)
             value.flags.writeable = writable
     order = "C" if value.flags.c_contiguous else "F"
-    return type(value), (value.shape, value.dtype, pickle.PickleBuffer(flat(value)), 0, None, order)
+    return kind, (value.shape, value.dtype, pickle.PickleBuffer(flat(value)), 0, None, order)

@@ -406,12 +406,13 @@ PARTS = {
         'v.oO6D+6P`?v[Bs6=RDCkv/2iqifS*1q8OOS**k.GSFwC3nWqeaFI8=Z(6,#JHi@]E#Q1:3[Wk,uPT-`-1r6'
     ),
     "arrays": (
-        'eObLu!!Quu^AwS%L^2j#TX/#=EEP:wD2kd?LT#ETZe2P813ypDp%1.;sXRg##Ka5n-8rTaL~L#RbH2/apYOBNx=z:7c;5R1_cM5O'
-        '?:a`(3d#Vv@]rv;t+|YzJ6:FD_]`RedBzja9mQ3-z~r;MKtiH;2]a0BXvUZ+6OQjn;[A@|nE#aot[pkc_~f(_:zbx_s3=6E2[M1_'
-        '#Tdr/qf9vgY6*348[Wg[UE*J!osk7a!:!BgaYr.[5IDpm:X4h-0.mH1t8LfnnBV=|mzt@/;vsKI@(yJT1r1_wc!9oYWXmrv_lR*i'
-        '5W8:#A#Y.WczwhfMX0oCO*|oSXv+upNQP*br3)sH,c6.2_|jdCNntObC(5PSgjQXX3IyR)d34f?-P~f?6RcpGJu%P,#/lHEr8dBr'
-        'wvv.^gQZp3R-y?%zHYOeE/d4|8|CbvJPT+c*%sSj9G`O7ST*Np@4NUI:eEjXgX~77h8-na:FZ;uVkBZ2yEtHvrwW|RmIl8O3=gYK'
-        '2(vFWq?H]A1]%wIjJn|1`Hz#:,C%R9*@Yng:B(njVXehbbOS6dL^o1:_sW@.^K)U;Y*j2z;Z7X~-v'
+        'eObLu!!Quu^AwS%L^2j#TV;SsEEP:wD2f_aRB4(hZd1wz4E#JnhduxUQm66=T@Vv5#CPYU4G^*A,9HGn]*%H[s3@YPah|sIhWqI/'
+        '*!vS?d=6%ST6qMg%,M9oPc5zye0-oH)HG%VbVhNJ]7gduQxqhc2R8/U,Y#hS3^?^rA/_Y1g8mmGv?V9#t/f0/qCG6)6di@A7(v,r'
+        'rD7lZJ)=xEg4aSCU:0PoNS)(N,0uY#k,5#gBJb#A3j~L7gw_[?H307C)cCh)4AeLOj-/t!X0ga?7`/rUgFyortiJ%?B-vP3P4@_K'
+        'T0C~wutKYqUbX6jpV5TMGAalsBsOh%Z!gJ^4U=fb;Ng|-u2g*Ju7:?0XW,dr+^pPET@nif;N;pn[iAZ-n0Ev-m?|a)Jm9cHq%sQ('
+        'd`zLF[9DXYRlJt?g@[:ktm)8c5!6PxI;hTi`wSpmkR9J@_l;!j.UTnwI!J!1rGRR8w^(`TCOG=M]O`x;SwHDx9oLbuFuk,rr(8tP'
+        ',Ryi_;7Ub?9Y;onS-,kdK=.]c)!h3X5t@bzn0PKg)x@ALuzkXo*XG_,.c+Uz=u`PyyCC[~926`Zw+KXEv:FO_(HYq:|H!SqGS#Pi'
+        '_vlq|_vJCxQuxj.'
     ),
     "oddities": (
         'ZCO2Q!ax|_.S_foQVs`87sYNZ9g0Y8ry..NhYHb%`LI%)s!*p+LI[,wMC#:,Ig3O8QlIzk-k`Qq!h0XdJ@5B(q3@,Amr((kb/,~w'

@@ -55,6 +55,7 @@ ROWS = (
     ),
     *(Row(f"a scalar: {name}", source, "isinstance(it, np.generic)", needs=N) for name, source in SCALARS.items()),
     Row("an empty array", "np.zeros((0, 3), 'f4')", needs=N),
+    Row("an empty array of dates, bytes swapped", "np.zeros(0, '>M8[Y]')", "it.dtype.str == '>M8[Y]'", needs=N),
     Row("an empty array of a large shape", "np.zeros((0, 2**40))", needs=N),
     Row("no dimensions", "np.array(5, 'i2')", "it.shape == ()", needs=N),
     Row(
