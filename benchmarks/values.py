@@ -43,7 +43,7 @@ def kinds() -> Iterator[tuple[str, Callable[[], Any]]]:
     """The values of the table, as functions that make them."""
     import numpy as np
     import pandas as pd
-    from sklearn.ensemble import RandomForestRegressor
+    from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
     chance = np.random.default_rng(0)
     rows = 1_500_000
@@ -60,6 +60,12 @@ def kinds() -> Iterator[tuple[str, Callable[[], Any]]]:
         return pd.DataFrame({"name": names, "x": chance.random(500_000), "n": np.arange(500_000)})
 
     def forest() -> Any:
+        data = chance.random((20_000, 20))
+        return RandomForestClassifier(n_jobs=1, random_state=0).fit(
+            data, data.sum(axis=1) + chance.random(20_000) > 10.5
+        )
+
+    def regression() -> Any:
         data = chance.random((5_000, 10))
         return RandomForestRegressor(60, n_jobs=1, random_state=0).fit(data, data.sum(axis=1))
 
@@ -67,6 +73,7 @@ def kinds() -> Iterator[tuple[str, Callable[[], Any]]]:
     yield "mixed frame", mixed
     yield "object frame", objects
     yield "random forest", forest
+    yield "regression forest", regression
     yield "dict of 1e6", lambda: {f"key {n}": n * 0.5 for n in range(1_000_000)}
     if importlib.util.find_spec("torch"):
         import torch

@@ -46,8 +46,8 @@ def _plain(value: Any, span: Any) -> Any:
     writable = value.flags.writeable
     kind = type(value)
     if not value.size and value.dtype.itemsize:  # numpy's own way forgets the order of bytes of a date
-        recipe = kind, (value.shape, value.dtype)
-        return recipe if writable else (*recipe, False, None, None, kind.setflags)
+        shape = value.shape, value.dtype
+        return (kind, shape) if writable else (kind, shape, False, None, None, kind.setflags)
     if value.dtype.hasobject or not value.nbytes:  # its own way, which forgets that nobody may write to it
         recipe = sys.modules["numpy"].asarray, (value.copy("K"),), False, None, None, kind.setflags
         return NotImplemented if writable else recipe

@@ -67,17 +67,21 @@ def chunks(view: memoryview) -> list[memoryview]:
     return [view[at : at + CHUNK] for at in range(0, len(view), CHUNK)]
 
 
-def digests(hasher: Any, pieces: Sequence[Any], first: Callable[[], object] = bool) -> str:
-    """The digests of the pieces, joined; two threads make them (more would take processors from the neighbours).
+def digests(hasher: Any, pieces: Sequence[Sequence[Any]], first: Callable[[], object] = bool) -> str:
+    """The digests of the pieces, each given in its parts, joined.
 
-    One of the threads calls `first` before; what that raises comes out.
+    Two threads make them (more would take processors from the neighbours), one of which calls `first` before; what that
+    raises comes out.
     """
     found = [""] * len(pieces)
     todo = iter(range(len(pieces)))
 
     def work() -> None:
         for number in todo:
-            found[number] = hasher(pieces[number]).hexdigest()
+            hash = hasher()
+            for part in pieces[number]:
+                hash.update(part)
+            found[number] = hash.hexdigest()
 
     helper = threading.Thread(target=work)
     helper.start()

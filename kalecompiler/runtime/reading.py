@@ -55,7 +55,7 @@ def read(path: str, digest: str | None) -> tuple[dict[str, Any], Any, list[memor
         file.seek(bundle.ALIGN)
         file.readinto(stream)
     views = [memoryview(stream), *(memory[at : at + size] for at, size, _, _ in sections[1:])]
-    pieces = [piece for view in views for piece in bundle.chunks(view)]
+    pieces = [[piece] for view in views for piece in bundle.chunks(view)]
     found = bundle.digests(bundle.hasher(header.get("hash", "sha256")), pieces)
     if found != "".join(section[3] for section in sections):
         raise Unreadable(f"its content does not have the digest {digest or 'in its header'}")

@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
     from typing import Any
 
-SMALL = 1 << 14  # a buffer of this size is written beside the pickle stream, and loaded without another copy
-LARGE = 1 << 20  # and one of this size in a section of its own
+APART = 1 << 14  # a buffer of this size is written beside the pickle stream, and loaded without another copy
 TEXTS = {str, bytes}
 ATOMS = {int, float, bool, type(None), *TEXTS}
 # Recipes that other parts of the runtime bring, asked first: (value, spans) -> reduced, or NotImplemented.
@@ -106,10 +105,9 @@ def _write(writer: writing.Writer, values: Mapping[str, Any], spans: Mapping[int
 
         def apart(buffer: pickle.PickleBuffer, buffers: list[memoryview] = buffers) -> bool:
             view = buffer.raw()
-            if len(view) >= SMALL:
+            if len(view) >= APART:
                 buffers.append(view)
-                writer.check(sum(map(len, buffers)))
-            return len(view) < SMALL
+            return len(view) < APART
 
         pickler = make(writer, recipes, apart)
         try:
@@ -126,17 +124,9 @@ def _write(writer: writing.Writer, values: Mapping[str, Any], spans: Mapping[int
         from . import blame
 
         raise failure.ValueProblem(blame.explain(values[name], name, problem)) from problem
-    writer.section(False, [writer.size - writer.start])
-    for (readonly, large), group in itertools.groupby(buffers, lambda view: (view.readonly, len(view) >= LARGE)):
-        views = list(group)
-        for view in views:
-            if large:
-                writer.buffer(view)
-            else:
-                writer.write(view)
-                writer.pad()
-        if not large:
-            writer.section(readonly, list(map(len, views)))
+    writer.section()
+    for _, group in itertools.groupby(buffers, lambda view: view.readonly):
+        writer.buffers(list(group))
     return recipes.versions()
 
 
