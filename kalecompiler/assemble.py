@@ -15,6 +15,7 @@ from kalecompiler.model import (
     Annotation,
     Artifact,
     Cell,
+    Chart,
     Code,
     CodeKind,
     Guard,
@@ -93,27 +94,39 @@ class Reading:
         reads = [_mentioned(parts) for parts in self.steps.values()]
         shown: dict[str, list[results.Result]] = {}
         for result in self.metrics if order else ():
-            shown.setdefault(order[results.home(result, binds, reads)], []).append(result)
-        return shown
+            number = result.cell.number
+            above = [self.bound([p for p in own if p.annotation.cell.number < number]) for own in self.steps.values()]
+            step = result.step or order[results.home(result, [above, binds, reads])]
+            shown.setdefault(step, []).append(result)
+        return {step: results.merged(found) for step, found in shown.items()}
 
-    def metric_piece(self, metrics: Sequence[results.Result]) -> Piece:
+    def metric_pieces(self, metrics: Sequence[results.Result]) -> list[Piece]:
         """The end of a step that shows metrics: it reads their variables."""
-        return Piece(tuple(_statement(m) for m in metrics))
+        return [Piece((m.statement(),)) for m in metrics]
 
     def locate(self, step: str, site: Site) -> Location:
         """The place in the notebook of a site in a step; metrics stand after the step's cells."""
         parts = self.steps[step]
         if site.piece < len(parts):
             return self.book.at(parts[site.piece].annotation.cell, site.line, site.column, site.end)
-        metrics = self.shown_metrics().get(step, [])
+        metrics = self.shown_metrics().get(step, [])[site.piece - len(parts) :]
         cell = metrics[0].cell if metrics else parts[-1].annotation.cell
+        if metrics and metrics[0].origin is not None:
+            return metrics[0].origin
         return self.book.at(cell, site.line, site.column, site.end)
 
 
-def _statement(metric: results.Result) -> ast.stmt:
-    if metric.expression is not None:
-        return metric.node
-    return ast.copy_location(ast.Expr(ast.copy_location(ast.Name(metric.name, ast.Load()), metric.node)), metric.node)
+def with_tagged_metrics(reading: Reading, settings: Mapping[str, StepSettings]) -> Reading:
+    """The reading with the metrics that tags and tables name."""
+    if not any(s.kind == "metrics" for own in settings.values() for s in own.written):
+        return reading
+    known = reading.bound(reading.parts)
+    found = [
+        result
+        for step, parts in reading.steps.items()
+        for result in results.tagged(step, parts[0].annotation.cell, settings[step].written, known)
+    ]
+    return replace(reading, metrics=(*reading.metrics, *found))
 
 
 def _mentioned(parts: Sequence[Part]) -> frozenset[str]:
@@ -158,7 +171,7 @@ def pipeline(
     whole = Pipeline(
         name=config.pipeline_name,
         notebook=reading.book.name,
-        steps=tuple(_without_status(step) for step in steps),
+        steps=tuple(_finished(step) for step in steps),
         parameters=tuple(p for p in reading.parameters if p.name != FINAL_STATUS or p.origin is not None),
         description=config.description,
         index_url=config.index_url,
@@ -168,8 +181,10 @@ def pipeline(
     return whole, [*wanted.findings, *problems]
 
 
-def _without_status(step: Step) -> Step:
-    """An exit step without its final status among the pipeline's parameters: KFP gives it that in another way."""
+def _finished(step: Step) -> Step:
+    """A step as its settings want it: without a report; an exit step without its final status as a parameter."""
+    if not step.settings.report:
+        step = replace(step, report_port="")
     if not step.exits:
         return step
     return replace(step, parameters=tuple(name for name in step.parameters if name != FINAL_STATUS))
@@ -213,6 +228,9 @@ def _step(reading: Reading, c: Connected, wiring: _Wiring, metrics: Sequence[res
     """A step as it is wired: what it reads, writes and shows, without its code."""
     inputs, outputs = wiring.ports[c.name]
     taken = [*c.parameters, *inputs.values(), *outputs.values()]
+    charts = [m for m in metrics if m.is_chart]
+    wanted = [("metrics", "shown"), ("report", "page"), *((m.name, "chart") for m in charts)]
+    metrics_port, report_port, *chart_ports = ports.assign(wanted, taken)
     parts = reading.steps[c.name]
     return Step(
         name=c.name,
@@ -227,8 +245,13 @@ def _step(reading: Reading, c: Connected, wiring: _Wiring, metrics: Sequence[res
         ),
         parameters=tuple(p.name for p in reading.parameters if p.name in c.parameters),
         definitions=tuple(sorted({d.definition.name for d in c.carried})),
-        metrics=tuple(Metric(m.name, m.name) for m in metrics),
-        metrics_port=ports.assign([("metrics", "shown")], taken)[0],
+        metrics=tuple(Metric(m.name, m.name, m.kind) for m in metrics if not m.is_chart),
+        metrics_port=metrics_port,
+        charts=tuple(
+            Chart(m.name, m.kind, port, results.SCHEMAS[m.kind], m.labels)
+            for m, port in zip(charts, chart_ports, strict=True)
+        ),
+        report_port=report_port,
         guards=tuple(Guard(v, _changed_at(reading, c, v)) for v in c.guards),
         apart=c.apart,
         cells=tuple(p.annotation.cell.number for p in parts),
@@ -277,10 +300,9 @@ def _code(reading: Reading, c: Connected, metrics: Sequence[results.Result], tex
         cell = part.annotation.cell
         name, kept = f"{book.name} {c.name}[{number}]", tuple(k[1:] for k in c.kept if k[0] == number - 1)
         yield Code(name, CodeKind.CELL, part.translation.source, cell.id, book.at(cell, 1), kept)
-    computed = [m for m in metrics if m.expression is not None]
-    if computed:
-        text = "\n".join(ast.unparse(m.node) for m in computed)
-        yield Code(f"{book.name} pipeline-metrics", CodeKind.METRICS, text, None, book.at(computed[0].cell, 1))
+    for metric in (m for m in metrics if m.expression is not None):
+        text, where = ast.unparse(metric.node), book.at(metric.cell, metric.node.lineno)
+        yield Code(f"{book.name} pipeline-metrics.{metric.name}", CodeKind.METRIC, text, None, where)
     for variable in filter(internal.is_internal, c.outputs):
         if internal.keep(variable):
             yield Code(f"{book.name} {variable}", CodeKind.METRICS, internal.keep(variable))

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 import click
 
-from kalecompiler import checkcli, commands, console, remotecli, tagcli
+from kalecompiler import checkcli, commands, console, remotecli, reportcli, tagcli
 from kalecompiler.diagnostics import KalecError, NotebookError, UsageError
 from kalecompiler.options import (
     COLOR,
@@ -193,6 +193,10 @@ def run(notebook: Path, format_: str, image: str | None, strict: bool, **request
         result = commands.run(notebook, package, commands.RunRequest(**request), on_event, console.note)
     click.echo(commands.describe_run(result, format_))
     return {"succeeded": 0, "stopped": INTERRUPTED}.get(result.status.value, 1)
+
+
+for command in reportcli.COMMANDS:
+    kalec.add_command(command)
 
 
 for command in remotecli.COMMANDS:

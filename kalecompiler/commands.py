@@ -133,12 +133,24 @@ def run(
 
     Raises UsageError before anything runs.
     """
-    from kalecompiler import local
+    from kalecompiler import local, provenance
     from kalecompiler.arguments import parse_arguments
     from kalecompiler.local import provided
+    from kalecompiler.reporting import keeping
+    from kalecompiler.tracking import registry, telling
 
+    source = path.read_bytes()
+    teller = telling.Teller(registry.wanted(path.parent), note)
+
+    def observe(event: Event) -> None:
+        if isinstance(event, local.RunStarted):
+            keeping.keep(source, event.folder)
+        on_event(event)
+        teller.take(event)
+
+    compiled = package.compiled
     return local.run(
-        package.compiled.spec,
+        compiled.spec,
         arguments=parse_arguments(request.parameters, request.file, package.pipeline.parameters),
         folder=request.folder or local.default_root(path.parent),
         workdir=path.parent,
@@ -146,11 +158,29 @@ def run(
         isolate=request.isolate,
         until=request.until,
         order=[step.settings.one("display-name") or step.name for step in package.pipeline.steps],
-        on_event=on_event,
-        platform=package.compiled.platform,
+        on_event=observe,
+        platform=compiled.platform,
         given=provided.parse(request.volumes, request.secrets, request.config_maps),
         note=note,
+        about={
+            **keeping.about(package.pipeline),
+            "provenance": provenance.gather(path, source, package.pipeline, compiled.spec, compiled.platform),
+        },
     )
+
+
+def report_run(run: str, folder: Path | None, output: Path | None, format_: str) -> list[Path]:
+    """Write the report of a local run, `all` of it or one format; the files that were written. Raises UsageError."""
+    from kalecompiler.reporting import find, writing
+
+    return writing.write(find.find(run, folder), output, format_)
+
+
+def track(folder: Path | None) -> tuple[list[str], int]:
+    """Send what trackers were not told of earlier runs: a line for each queue, and how many could not be sent."""
+    from kalecompiler.tracking import later
+
+    return later.send_all(folder)
 
 
 def describe_run(result: RunResult, format_: str) -> str:

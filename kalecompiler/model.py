@@ -123,8 +123,9 @@ class Annotation:
 class StepSettings:
     """The effective settings of a step. Pairs are sorted; None means "as KFP does it".
 
-    `max_artifact_size` is in bytes (None: any size); `preview` the rows of a table shown with an artifact. `others`
-    are the settings that have no field here, as (kind, key, value); `written` all settings with where they stand.
+    `max_artifact_size` is in bytes (None: any size); `preview` the rows of a table shown with an artifact; `report`
+    whether what its cells display becomes a page. `others` are the settings that have no field here, as (kind, key,
+    value); `written` all settings with where they stand.
     """
 
     image: str | None = None
@@ -135,6 +136,7 @@ class StepSettings:
     annotations: tuple[tuple[str, str], ...] = ()
     max_artifact_size: int | None = None
     preview: int = 0
+    report: bool = True
     others: tuple[tuple[str, str, str], ...] = ()
     written: tuple[Setting, ...] = field(default=(), compare=False)
 
@@ -185,6 +187,7 @@ class CodeKind(enum.Enum):
     FUNCTIONS = "functions"
     DEFINITION = "definition"
     CELL = "cell"
+    METRIC = "metric"
     METRICS = "metrics"
 
 
@@ -235,10 +238,28 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A scalar of the pipeline's results: shown under `name`, read from `variable` when the step's cells are done."""
+    """A scalar of the pipeline's results: shown under `name`, read from `variable` when the step's cells are done.
+
+    `better` says which of two is the better one: max, min, or nothing.
+    """
 
     name: str
     variable: str
+    better: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A variable that is shown as `kind` (confusion, roc, report, markdown, html) when the step's cells are done.
+
+    `schema` is the title of the KFP type of the output `port`. `labels` is the variable with the labels of a matrix.
+    """
+
+    variable: str
+    kind: str
+    port: str
+    schema: str
+    labels: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +304,8 @@ class Step:
 
     `name` is as tagged, `task` the name KFP gives its task (`[a-z][a-z0-9-]*`). `after` lists direct predecessors by
     name, sorted. `apart` are outputs of which a later step changes one: they should share nothing. `definitions` are
-    the names whose source is carried. `files` are modules that lie beside the notebook: (path relative to it, text).
+    the names whose source is carried. `report_port` is empty for a step without a report. `files` are modules that lie
+    beside the notebook: (path relative to it, text).
     """
 
     name: str
@@ -296,6 +318,8 @@ class Step:
     code: tuple[Code, ...] = ()
     metrics: tuple[Metric, ...] = ()
     metrics_port: str = "metrics"
+    charts: tuple[Chart, ...] = ()
+    report_port: str = ""
     guards: tuple[Guard, ...] = ()
     apart: tuple[str, ...] = ()
     packages: tuple[Package, ...] = ()
@@ -309,6 +333,13 @@ class Step:
     def exits(self) -> bool:
         """Whether it is the exit step, which runs at the end whatever happened."""
         return bool(self.settings.of("exit"))
+
+    @property
+    def shown(self) -> dict[str, str]:
+        """The outputs that are for people, by port: the title of each one's KFP type."""
+        scalars = {self.metrics_port: "system.Metrics"} if self.metrics else {}
+        charts = {chart.port: chart.schema for chart in self.charts}
+        return scalars | charts | ({self.report_port: "system.HTML"} if self.report_port else {})
 
 
 @dataclass(frozen=True, slots=True)

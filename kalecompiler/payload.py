@@ -12,7 +12,7 @@ import re
 from typing import Any
 
 from kalecompiler import editions
-from kalecompiler.model import Code, CodeKind, Handler, Output, Pipeline, Step
+from kalecompiler.model import Code, CodeKind, Handler, Metric, Output, Pipeline, Step
 from kalecompiler.steprules import FINAL_STATUS
 
 FORMAT = 1
@@ -71,6 +71,7 @@ def content(step: Step, pipeline: Pipeline) -> dict[str, Any]:
         ],
         "outputs": [_output(item, step) for item in step.outputs],
         "metrics": _metrics(step),
+        "report": step.report_port,
         "guards": [*(guard.variable for guard in step.guards), *([list(step.apart)] if step.apart else [])],
         "packages": [{"requirement": item.requirement, "module": item.module} for item in step.packages],
         "pip": _pip(pipeline) if step.packages else {},
@@ -81,7 +82,7 @@ def content(step: Step, pipeline: Pipeline) -> dict[str, Any]:
         "hash": _hash(pipeline),
         "code": [_code(code) for code in step.code],
     }
-    return {key: value for key, value in fields.items() if value not in ([], {}, None, 0)}
+    return {key: value for key, value in fields.items() if value not in ([], {}, None, 0, "")}
 
 
 def _parameters(step: Step, pipeline: Pipeline) -> dict[str, Any]:
@@ -113,10 +114,19 @@ def _cell_name(output: Output, step: Step) -> str | None:
 
 
 def _metrics(step: Step) -> dict[str, Any]:
-    if not step.metrics:
-        return {}
-    values = [{"name": metric.name, "variable": metric.variable} for metric in step.metrics]
-    return {"port": step.metrics_port, "values": values}
+    values = [_metric(metric) for metric in step.metrics]
+    scalars = {"port": step.metrics_port, "values": values} if values else {}
+    charts = [
+        {"variable": chart.variable, "kind": chart.kind, "port": chart.port}
+        | ({"labels": chart.labels} if chart.labels else {})
+        for chart in step.charts
+    ]
+    return scalars | ({"charts": charts} if charts else {})
+
+
+def _metric(metric: Metric) -> dict[str, str]:
+    fields = {"name": metric.name, "variable": metric.variable}
+    return fields | ({"better": metric.better} if metric.better else {})
 
 
 def handler_json(handler: Handler) -> dict[str, Any]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
 from kalecompiler.graph import Edge, edges, ranks, wrapped
 from kalecompiler.layout import Layout, Place, Size, layout
 from kalecompiler.model import Pipeline, Step
 
+_QUOTES = {'"': "&quot;"}
 MARGIN = 24.0
 LINE = 15.0
 MOST_LINES = 4
@@ -21,11 +23,24 @@ text { font-family: ui-sans-serif, "DejaVu Sans", Helvetica, Arial, sans-serif; 
 .variables { font-size: 11px; } .under { fill: #ffffff; } .head { fill: #7b8794; }"""
 
 
-def to_svg(pipeline: Pipeline) -> str:
-    """The picture, as the text of an SVG file; an arrow that only gives the order is dashed."""
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What to show of a step beside its name: a class for its box, a line of text below, where a click leads."""
+
+    kind: str = ""
+    text: str = ""
+    link: str = ""
+
+
+def to_svg(pipeline: Pipeline, marks: Mapping[str, Mark] | None = None) -> str:
+    """The picture, as the text of an SVG file; an arrow that only gives the order is dashed.
+
+    `marks` are by the steps' names; the classes that they name are the caller's to define.
+    """
+    marks = marks or {}
     arrows = edges(pipeline.steps)
     plan = layout(
-        {step.name: _box(step) for step in pipeline.steps},
+        {step.name: _box(step, marks.get(step.name, Mark())) for step in pipeline.steps},
         ranks(pipeline.steps),
         [(arrow.source, arrow.target, _label_size(arrow)) for arrow in arrows],
     )
@@ -45,7 +60,7 @@ def to_svg(pipeline: Pipeline) -> str:
             '<rect class="under" width="100%" height="100%"/>',
             *_heading(heading, width / 2),
             f'<g transform="translate({shift:.1f} {top:.1f})">',
-            *_drawing(pipeline, arrows, plan),
+            *_drawing(pipeline, arrows, plan, marks),
             "</g>",
             "</svg>",
             "",
@@ -59,7 +74,7 @@ def _heading(lines: list[str], middle: float) -> Iterable[str]:
         yield f'<text class="{kind}" x="{middle:.1f}" y="{MARGIN + 6 + number * (LINE + 3):.1f}">{_text(line)}</text>'
 
 
-def _drawing(pipeline: Pipeline, arrows: tuple[Edge, ...], plan: Layout) -> Iterable[str]:
+def _drawing(pipeline: Pipeline, arrows: tuple[Edge, ...], plan: Layout, marks: Mapping[str, Mark]) -> Iterable[str]:
     """Lines first, so that labels and boxes lie over them."""
     routed = [(arrow, route) for arrow, route in zip(arrows, plan.routes, strict=True) if route]
     for arrow, route in routed:
@@ -68,7 +83,7 @@ def _drawing(pipeline: Pipeline, arrows: tuple[Edge, ...], plan: Layout) -> Iter
     for arrow, route in routed:
         yield from _label(arrow, route[-2])
     for step in pipeline.steps:
-        yield from _step(step, plan.boxes[step.name])
+        yield from _step(step, plan.boxes[step.name], marks.get(step.name, Mark()))
 
 
 def _path(route: tuple[Place, ...]) -> str:
@@ -99,14 +114,19 @@ def _label(arrow: Edge, place: Place) -> Iterable[str]:
     yield "</g>"
 
 
-def _step(step: Step, place: Place) -> Iterable[str]:
-    left = place.x - place.width / 2
+def _step(step: Step, place: Place, mark: Mark) -> Iterable[str]:
+    left, middle = place.x - place.width / 2, place.y + place.height / 2 + (-3 if mark.text else 5)
+    if mark.link:
+        yield f'<a href="{_text(mark.link, _QUOTES)}">'
     yield f"<g><title>{_text(_tooltip(step))}</title>"
     yield (
-        f'<rect class="step" rx="6" x="{left:.1f}" y="{place.y:.1f}" '
+        f'<rect class="{f"step {mark.kind}".strip()}" rx="6" x="{left:.1f}" y="{place.y:.1f}" '
         f'width="{place.width:.1f}" height="{place.height:.1f}"/>'
     )
-    yield f'<text class="name" x="{place.x:.1f}" y="{place.y + place.height / 2 + 5:.1f}">{_text(step.name)}</text></g>'
+    yield f'<text class="name" x="{place.x:.1f}" y="{middle:.1f}">{_text(step.name)}</text>'
+    if mark.text:
+        yield f'<text class="note" x="{place.x:.1f}" y="{middle + LINE + 1:.1f}">{_text(mark.text)}</text>'
+    yield "</g></a>" if mark.link else "</g>"
 
 
 def _tooltip(step: Step) -> str:
@@ -119,8 +139,9 @@ def _parameters(pipeline: Pipeline) -> list[str]:
     return wrapped(", ".join(parameter.name for parameter in pipeline.parameters), 70)
 
 
-def _box(step: Step) -> Size:
-    return Size(max(80.0, text_width(step.name, 8.4) + 28), 36.0)
+def _box(step: Step, mark: Mark) -> Size:
+    width = max(text_width(step.name, 8.4), text_width(mark.text, 6.6)) + 28
+    return Size(max(80.0, width), 48.0 if mark.text else 36.0)
 
 
 def _label_size(arrow: Edge) -> Size:
@@ -145,6 +166,9 @@ def text_width(text: str, advance: float) -> float:
     return advance * sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
 
 
-def _text(text: str) -> str:
+def _text(text: str, also: Mapping[str, str] | None = None) -> str:
     """Text for XML: escaped, and what XML cannot hold is replaced."""
-    return escape("".join(char if char.isprintable() or char == "\n" else "\N{REPLACEMENT CHARACTER}" for char in text))
+    return escape(
+        "".join(char if char.isprintable() or char == "\n" else "\N{REPLACEMENT CHARACTER}" for char in text),
+        also or {},
+    )

@@ -114,7 +114,9 @@ def analyse(path: Path, options: Mapping[str, Any], data: bytes | None = None) -
     parts = [_part(book, annotation, diagnostics) for annotation in annotations if annotation.role is not Role.SKIP]
     parameters_, metrics = _parameters_and_metrics(book, parts, diagnostics)
     parameters_ = tags.with_final_status(annotations, config, parameters_)
-    reading = Reading(book, config, parts, _steps(parts), parameters_, metrics)
+    reading = assemble.with_tagged_metrics(
+        Reading(book, config, parts, _steps(parts), parameters_, metrics), tags.step_settings(annotations, config)
+    )
     live = [part.tree for part in parts]
     whole = Whole(
         names.method_names(s for tree in live for s in tree.body),
@@ -204,7 +206,7 @@ def _units(reading: Reading, *, loose: bool) -> list[Unit]:
     for name, parts in reading.steps.items():
         named = [p.name for part in parts for p in part.annotation.previous]
         previous = tuple(dict.fromkeys(n for n in named if n in reading.steps and n != name))
-        pieces = [p.piece() for p in parts] + [reading.metric_piece(shown.get(name, ()))]
+        pieces = [p.piece() for p in parts] + reading.metric_pieces(shown.get(name, ()))
         changes = tuple(s.value for p in parts for s in p.annotation.settings if s.kind == "changes")
         tagged = bool(named) or name in joined
         units.append(Unit(name, previous if tagged and not loose else None, tuple(pieces), changes))

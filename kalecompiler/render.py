@@ -139,8 +139,8 @@ def _component_arguments(step: Step, pipeline: Pipeline, schemas: _Schemas) -> I
         yield f"{item.port}: dsl.Input[{_artifact_type(schemas[item.producer, item.source_port])}]"
     for output in step.outputs:
         yield f"{output.port}: dsl.Output[{_artifact_type(output.schema)}]"
-    if step.metrics:
-        yield f"{step.metrics_port}: dsl.Output[dsl.Metrics]"
+    for port, schema in step.shown.items():
+        yield f"{port}: dsl.Output[{_artifact_type(schema)}]"
     if step.exits:
         yield f"{FINAL_STATUS}: dsl.PipelineTaskFinalStatus"
     if pipeline.whole.workspace is not None:
@@ -153,7 +153,7 @@ def _component_arguments(step: Step, pipeline: Pipeline, schemas: _Schemas) -> I
 def _workspace_port(step: Step) -> str:
     """The input by which KFP learns that a step wants the workspace; the step itself does not read it."""
     ports = [*(item.port for item in step.inputs), *(output.port for output in step.outputs)]
-    taken = {*step.parameters, step.metrics_port, *ports}
+    taken = {*step.parameters, *step.shown, *ports}
     name = "workspace"
     while name in taken:
         name += "_"

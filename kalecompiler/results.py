@@ -1,24 +1,52 @@
-"""Pipeline metrics: what the cells tagged so name, and the step that each is shown on."""
+"""Pipeline metrics: what the cells and tags name, and the step that each is shown on."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from kalecompiler import names
 from kalecompiler.diagnostics import NOT_A_METRIC, Diagnostic
-from kalecompiler.model import Cell, Notebook
+from kalecompiler.model import Cell, Location, Notebook, Setting
+
+SCHEMAS = {
+    "confusion": "system.ClassificationMetrics",
+    "roc": "system.ClassificationMetrics",
+    "report": "system.Markdown",
+    "markdown": "system.Markdown",
+    "html": "system.HTML",
+}
+"""The KFP type of what each kind of chart becomes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A metric as written: `expression` is None where the name itself is the metric."""
+    """A metric as written: `expression` is None where the name itself is the metric.
+
+    One of a tag has the `step` that it is on, and a `kind`: which value is better (max, min), or how it is drawn.
+    `labels` is the variable with the labels of a confusion matrix, `origin` where the tag stands.
+    """
 
     name: str
     cell: Cell
     node: ast.stmt
     expression: ast.expr | None = None
+    step: str = ""
+    kind: str = ""
+    labels: str = ""
+    origin: Location | None = None
+
+    @property
+    def is_chart(self) -> bool:
+        return self.kind in SCHEMAS
+
+    def statement(self) -> ast.stmt:
+        """Python that reads what the metric is made of."""
+        if self.expression is not None:
+            return self.node
+        read = [ast.copy_location(ast.Name(n, ast.Load()), self.node) for n in (self.name, self.labels) if n]
+        return ast.copy_location(ast.Expr(ast.copy_location(ast.Tuple([*read], ast.Load()), self.node)), self.node)
 
     @property
     def reads(self) -> frozenset[str]:
@@ -50,6 +78,27 @@ def read(notebook: Notebook, cells: Sequence[tuple[Cell, ast.Module]]) -> tuple[
     return tuple(found.values()), problems
 
 
+def tagged(step: str, cell: Cell, settings: Iterable[Setting], known: frozenset[str]) -> list[Result]:
+    """The metrics that the settings of a step name; `cell` is its first, `known` the names that the notebook binds."""
+    found = []
+    for setting in settings:
+        if setting.kind == "metrics":
+            name, _, kind = setting.value.partition("=")
+            labels = f"{name}_labels" if kind == "confusion" and f"{name}_labels" in known else ""
+            node = ast.Pass(lineno=1, col_offset=0)
+            found.append(Result(name, cell, node, None, step, kind, labels, setting.origin))
+    return found
+
+
+def merged(results: Iterable[Result]) -> list[Result]:
+    """The metrics of one step: a scalar that a cell and a tag name is one, better as the tag says."""
+    found: dict[tuple[str, bool], Result] = {}
+    for result in results:
+        key = (result.name, result.is_chart)
+        found[key] = replace(found[key], kind=result.kind) if key in found else result
+    return list(found.values())
+
+
 def _results(cell: Cell, node: ast.stmt) -> list[Result] | None:
     """The metrics of a statement; None where it is something else."""
     if isinstance(node, ast.Pass) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):
@@ -68,14 +117,14 @@ def _results(cell: Cell, node: ast.stmt) -> list[Result] | None:
     return None
 
 
-def home(result: Result, binds: Sequence[frozenset[str]], reads: Sequence[frozenset[str]]) -> int:
+def home(result: Result, tables: Sequence[Sequence[frozenset[str]]]) -> int:
     """The index of the step that a metric is shown on.
 
-    `binds` and `reads` are the names that each step's text binds and mentions. It is the last step that binds one of
-    the metric's variables; for a metric of parameters only, the last step that uses one, else the last step.
+    A table has names for each step. It is the last step that has one of the metric's variables in the first table
+    where any has: what the steps bind above the metric, what they bind at all, what they mention; else the last step.
     """
-    for table in (binds, reads):
+    for table in tables:
         steps = [i for i, known in enumerate(table) if known & result.reads]
         if steps:
             return steps[-1]
-    return len(binds) - 1
+    return len(tables[0]) - 1

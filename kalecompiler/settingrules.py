@@ -5,6 +5,7 @@ The KFP server accepts almost anything and fails in the cluster, so the fields' 
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
@@ -15,6 +16,7 @@ ACCESS_MODES = ("ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce
 EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt")
 MEDIA = ("Memory", "HugePages")
+METRIC_KINDS = ("max", "min", "confusion", "roc", "report", "markdown", "html")
 IDENTITIES = ("run-as-user", "run-as-group", "run-as-non-root")
 LONGEST_VALUE = 100_000
 """Linux takes 128 KiB for a variable, Kubernetes 256 KiB for all annotations: a longer text is a mistake."""
@@ -177,8 +179,9 @@ def identifier(_key: str, value: str) -> str | None:
 def metric(_key: str, value: str) -> str | None:
     """A variable of the notebook, and what kind of metric it is."""
     name, equals, shape = value.partition("=")
-    if equals and shape not in ("confusion", "roc", "report", "html", "markdown"):
-        return f"`{shown(shape)}` is none of confusion, roc, report, html, markdown"
+    if equals and shape not in METRIC_KINDS:
+        near = "".join(f"; did you mean `{kind}`?" for kind in difflib.get_close_matches(shape, METRIC_KINDS, n=1))
+        return f"`{shown(shape)}` is none of {', '.join(METRIC_KINDS)}{near}"
     return identifier("", name)
 
 

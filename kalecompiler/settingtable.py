@@ -35,7 +35,7 @@ CHECK_KEYS = (
     "per-file-ignores",
     "baseline",
 )
-ELSEWHERE = (*CHECK_KEYS, "endpoint", "output")
+ELSEWHERE = (*CHECK_KEYS, "endpoint", "output", "track", "trackers")
 
 
 class TableError(Exception):

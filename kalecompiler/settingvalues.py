@@ -101,6 +101,8 @@ def check_setting(kind: str, key: str, value: str) -> ParsedSetting:
 
 def identity(kind: str, key: str, value: str) -> tuple[str, str]:
     """What tells settings of a step apart: of two with the same identity the more specific one counts."""
+    if kind == "metrics":
+        return kind, value.partition("=")[0]
     return kind, value if GRAMMAR[kind].by_value else key
 
 
@@ -246,9 +248,16 @@ GRAMMAR: dict[str, Kind] = {
         "changes:model", 0, rule.identifier, becomes="the edges of the graph, and the outputs of the step", local=_RUNS,
         by_value=True, shared=False,
     ),
-    "report": Kind("report:enabled", 0, rule.one_of("enabled", "disabled"), effective=False),
+    "report": Kind(
+        "report:disabled", 0, rule.one_of("enabled", "disabled"), "report", Shape.SWITCH, "report = false",
+        "the output `report` of the step, a `system.HTML`", local=_RUNS,
+    ),
     "together": Kind("together:load,clean", 0, rule.filled, by_value=True, effective=False),
-    "metrics": Kind("metrics:matrix=confusion", 0, rule.metric, by_value=True, effective=False),
+    "metrics": Kind(
+        "metrics:matrix=confusion", 0, rule.metric, "metrics", Shape.LIST, 'metrics = ["matrix=confusion"]',
+        "an output of the step: `system.Metrics`, `system.ClassificationMetrics`, `system.Markdown` or `system.HTML`",
+        local=_RUNS, by_value=True, shared=False,
+    ),
     "snapshot": Kind("snapshot:passed", 0, rule.one_of("passed", "all", "off"), effective=False),
 }  # fmt: skip
 """The rows by the first word of their tags."""

@@ -67,12 +67,12 @@ def _container(step: Step, pipeline: Pipeline) -> dict[str, Any]:
 def _executor_input_bytes(step: Step, pipeline: Pipeline) -> int:
     """A generous estimate of what `{{$}}` becomes: every port with its address and metadata, and the parameters."""
     used = {item.name: item.default for item in pipeline.parameters if item.name in step.parameters}
-    artifacts = len(step.inputs) + len(step.outputs) + bool(step.metrics)
+    artifacts = len(step.inputs) + len(step.outputs) + len(step.shown)
     return _INPUT_BASE + _INPUT_ARTIFACT * artifacts + len(_go_json(used).encode())
 
 
 def _ports(step: Step) -> int:
-    return len(step.inputs) + len(step.outputs) + len(step.parameters) + bool(step.metrics)
+    return len(step.inputs) + len(step.outputs) + len(step.shown) + len(step.parameters)
 
 
 def _settings_bytes(step: Step) -> int:

@@ -35,7 +35,9 @@ from kalecompiler.wording import listed
 __all__ = ["annotate", "step_settings", "task_name"]
 
 # Settings that have a field of their own, or are none of the package.
-_FIELDS = ("image", "cache", "limit", "request", "label", "annotation", "max-artifact-size", "preview", "changes")
+_FIELDS = frozenset(
+    "image cache limit request label annotation max-artifact-size preview report metrics changes".split()
+)
 _OTHERS = frozenset(kind for kind, row in GRAMMAR.items() if row.effective and kind not in _FIELDS)
 
 # Several tags of these kinds on one step add up, where the values of other kinds contradict each other.
@@ -121,6 +123,7 @@ def _effective(settings: Iterable[Setting], image: str) -> StepSettings:
         annotations=pairs("annotation"),
         max_artifact_size=None if size is None else bytes_of(size),
         preview=int(last.get(("preview", ""), 0)),
+        report=last.get(("report", "")) != "disabled",
         others=tuple(sorted((s.kind, s.key, s.value) for s in written.values() if s.kind in _OTHERS)),
         written=tuple(sorted(written.values(), key=lambda s: (s.kind, s.key, s.value))),
     )

@@ -36,9 +36,9 @@ class Done:
 
     @property
     def display(self) -> list[dict[str, Any]]:
-        """What its cells displayed."""
+        """What its cells displayed: those that did."""
         found: list[dict[str, Any]] = json.loads((self.folder / "display.json").read_text())
-        return found
+        return [{name: piece[name] for name in ("cell", "id", "outputs")} for piece in found if piece["outputs"]]
 
 
 def pytest_fail(name: str) -> None:
@@ -73,7 +73,9 @@ def take(variable: str, maker: str = "work", **fields: Any) -> dict[str, Any]:
 def executor_input(content: Mapping[str, Any], folder: Path, **inputs: Any) -> str:
     """The JSON that the launcher puts in the place of `{{$}}`; artifacts of inputs are given by `artifacts`."""
     ports = [item["port"] for item in content.get("outputs", ())]
-    ports += [content["metrics"]["port"]] if "metrics" in content else []
+    shown = content.get("metrics", {})
+    ports += [entry["port"] for entry in (shown, *shown.get("charts", ())) if "port" in entry]
+    ports += [content["report"]] if "report" in content else []
     artifacts = {
         port: {"artifacts": [{"name": f"{port}-name", "uri": str(folder / "artifacts" / port), "metadata": {}}]}
         for port in ports

@@ -115,7 +115,7 @@ BECOMES: dict[str, dict[str, Json]] = {
     "ignore-failure": {"T.triggerPolicy.strategy": "ALL_UPSTREAM_TASKS_COMPLETED"},
 }
 # These are no fields of KFP: what they do is tested with the dataflow and the values.
-IN_THE_STEP = {"max-artifact-size", "preview", "changes"}
+IN_THE_STEP = {"max-artifact-size", "preview", "changes", "metrics", "report"}
 VALUE_BECOMES: dict[str, dict[str, Json]] = {
     "pipeline-name": {"pipelineInfo.name": "churn"},
     "display-name": {"pipelineInfo.displayName": "Who leaves?"},
@@ -136,7 +136,7 @@ VALUE_BECOMES: dict[str, dict[str, Json]] = {
 # Read elsewhere: the experiment when a run is submitted, the others with packages and dataflow.
 NOT_IN_THE_PACKAGE = {"experiment", "parallelism", "requirements", "packages", "index-url", "trusted-hosts", "pure"}
 
-TEXT = "# %% step:load\nx = 1\nprint(x)\n# %% {tags}\nmodel = 2\nprint(model)\n"
+TEXT = "# %% step:load\nx = 1\nprint(x)\n# %% {tags}\nmodel = 2\nmatrix = [[1]]\nprint(model)\n"
 
 
 def notebook(folder: Path, *tags: str, **metadata: Json) -> Path:

@@ -55,7 +55,9 @@ def digests(root: Path) -> dict[str, str]:
     for output in root.rglob("executor_output.json"):
         written = json.loads(output.read_text(encoding="utf-8")).get("artifacts", {})
         for port, entry in written.items():
-            found[f"{output.parent.name}.{port}"] = entry["artifacts"][0]["metadata"]["digest"]
+            metadata = entry["artifacts"][0]["metadata"]
+            if "digest" in metadata:
+                found[f"{output.parent.name}.{port}"] = metadata["digest"]
     return found
 
 

@@ -30,12 +30,15 @@ HOMES = {
     "kfp": ("compile.py", "submit/connection.py"),
     "kfp_server_api": ("submit/transport.py",),
     "requests": ("submit/dex.py", "submit/transport.py"),
-    "nbformat": ("notebook.py",),
-    "jinja2": ("render.py",),
+    "nbformat": ("notebook.py", "reporting/executed.py"),
+    "nbconvert": ("reporting/cellhtml.py",),
+    "jinja2": ("render.py", "reporting/cellhtml.py", "reporting/page.py"),
+    "mlflow": ("tracking/mlflowruns.py",),
+    "wandb": ("tracking/wandbruns.py",),
     "networkx": ("dataflow.py",),
     "IPython": ("ipython.py", "transformer.py"),
     "rich": ("progress.py", "submit/display.py"),
-    "click": ("checkcli.py", "cli.py", "console.py", "options.py", "remotecli.py", "tagcli.py"),
+    "click": ("checkcli.py", "cli.py", "console.py", "options.py", "remotecli.py", "reportcli.py", "tagcli.py"),
 }
 
 
@@ -65,7 +68,7 @@ def test_wheel_has_the_package_with_its_templates_and_pages_and_nothing_else(whe
     assert TEMPLATES
     assert expected <= inside
     assert {name for name in inside - expected if not name.startswith("kalecompiler/")} == set()
-    assert {Path(name).suffix for name in inside - expected} <= {".typed", ".json", ".txt"}
+    assert {Path(name).suffix for name in inside - expected} <= {".typed", ".json", ".txt", ".css", ".jinja"}
 
 
 def test_wheel_has_the_licence_and_the_scripts(wheel: list[str]) -> None:

@@ -60,6 +60,16 @@ def test_a_metric_is_shown_by_the_last_step_that_binds_it(tmp_path: Path) -> Non
     assert [len(s.metrics) for s in found.draft.steps] == [0, 1, 0]
 
 
+def test_a_cell_in_the_middle_shows_what_is_bound_above_it(tmp_path: Path) -> None:
+    text = (
+        "# %% pipeline-metrics\nlast\n# %% step:a\nacc = 1\n# %% pipeline-metrics\nprint(acc)\nbelow\n"
+        "# %% step:b prev:a\nacc = 2\nlast = below = 3\n"
+    )
+    found = plan(write_notebook(tmp_path / "nb.ipynb", text), {})
+    assert found.pipeline is not None, found.diagnostics
+    assert [[m.name for m in s.metrics] for s in found.pipeline.steps] == [["acc"], ["last", "below"]]
+
+
 def test_a_metric_that_nothing_binds_is_undefined(tmp_path: Path) -> None:
     found = planned(tmp_path, "accuracy")
     assert [d.rule.code for d in found.diagnostics if d.rule.code.startswith("KC2")] == ["KC201"]

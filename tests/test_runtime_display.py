@@ -139,6 +139,15 @@ def test_an_error_is_kept_with_its_line(tmp_path: Path) -> None:
     assert done.display == [{"cell": "nb.ipynb work[1]", "id": "id-1", "outputs": outputs}]
 
 
+def test_every_piece_that_was_begun_has_its_times(tmp_path: Path) -> None:
+    done = shown(tmp_path, "import time; time.sleep(0.1)", "import os; print(1)", "1 / 0", "never = 1")
+    pieces = json.loads((done.folder / "display.json").read_text())
+    assert [piece["cell"] for piece in pieces] == ["nb.ipynb work[1]", "nb.ipynb work[2]", "nb.ipynb work[3]"]
+    assert pieces[0]["outputs"] == []
+    assert pieces[0]["seconds"] >= 0.1 > pieces[1]["seconds"]
+    assert pieces[0]["started"] + pieces[0]["seconds"] <= pieces[1]["started"] <= pieces[2]["started"]
+
+
 def test_an_error_around_the_cells_is_kept(tmp_path: Path) -> None:
     done = shown(tmp_path, "print(1)", outputs=[output("gone")])
     last = done.display[-1]

@@ -347,7 +347,7 @@ def test_metrics_are_plain_json_and_never_fail(tmp_path: Path) -> None:
         ("nothing", "a NoneType is no finite scalar"),
         ("big", "1000000000000000000000000000000000000000 is no finite scalar"),
         ("z", "a complex is no finite scalar"),
-        ("unbound", "'unbound' is not bound"),
+        ("unbound", "it is not bound"),
     ]
 
 

@@ -516,6 +516,10 @@ def test_values_that_a_setting_does_not_take(text: str) -> None:
 
 
 SETTINGS = {
+    "report:disabled": ("report", "", "disabled"),
+    "metrics:accuracy": ("metrics", "", "accuracy"),
+    "metrics:accuracy=max": ("metrics", "", "accuracy=max"),
+    "metrics:matrix=confusion": ("metrics", "", "matrix=confusion"),
     "image:python:3.11": ("image", "", "python:3.11"),
     "image:gcr.io/a/b@sha256:0f": ("image", "", "gcr.io/a/b@sha256:0f"),
     "cache:enabled": ("cache", "", "enabled"),
@@ -561,10 +565,7 @@ def test_settings(text: str, setting: tuple[str, str, str]) -> None:
 
 
 LATER = {
-    "report:enabled": ("report", "", "enabled"),
     "together:a,b": ("together", "", "a,b"),
-    "metrics:matrix=confusion": ("metrics", "", "matrix=confusion"),
-    "metrics:accuracy": ("metrics", "", "accuracy"),
     "snapshot:all": ("snapshot", "", "all"),
 }
 

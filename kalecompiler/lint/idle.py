@@ -44,7 +44,7 @@ def find(subject: Subject) -> Iterator[Diagnostic]:
     homes = {carried.home for c in subject.flow.steps for carried in c.carried}
     for step in subject.draft.steps:
         parts = subject.reading.steps[step.name]
-        if step.outputs or step.metrics or step.name in homes:
+        if step.outputs or step.metrics or step.charts or step.name in homes:
             continue
         if all(is_empty(part.annotation.cell.source) for part in parts):
             continue

@@ -5,18 +5,17 @@ What runs is the package, as KFP would run it: the runner is the launcher's part
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from kalecompiler.arguments import unknown_name
-from kalecompiler.diagnostics import KalecError, UsageError
-from kalecompiler.files import write_atomic
+from kalecompiler.diagnostics import UsageError
 from kalecompiler.local import pods, provided
 from kalecompiler.local.folders import create_run, default_root
 from kalecompiler.local.provided import Provided
+from kalecompiler.local.records import Record
 from kalecompiler.local.results import (
     Event,
     Failure,
@@ -71,6 +70,7 @@ def run(
     platform: Mapping[str, Any] | None = None,
     given: Provided | None = None,
     note: Callable[[str], None] = lambda text: None,
+    about: Mapping[str, Any] | None = None,
 ) -> RunResult:
     """Run a package (a PipelineSpec as parsed YAML) and give the result of every step.
 
@@ -79,6 +79,7 @@ def run(
     at once (None: as many as there are cores); with `until` only that step and those above it run; `order` is the
     steps' order by name. `on_event` is called from this thread. `platform` is the package's second document, `given`
     stands for the cluster's volumes, secrets and config maps; `note` is told in one line what is not honoured here.
+    `about` is what the run's record, run.json, is to tell beside what happened.
 
     Ctrl-C, SIGTERM and SIGHUP end every step and everything that it started; the result's status is then STOPPED.
     Raises UsageError, before anything runs, for a package, an argument, a step or a folder that will not do; what
@@ -99,13 +100,14 @@ def run(
     if words := provided.left_out(given, tasks.values()):
         note(words)
     place = create_run(folder, read.name)
-    on_event(RunStarted(place.name, place, tuple(task.name for task in tasks.values())))
+    record = Record(values, about, on_event)
+    record.take(RunStarted(place.name, place, tuple(task.name for task in tasks.values())))
     timeout = pods.run_timeout(platform)
     run_plan = Plan(tasks, values, place, workdir.absolute(), jobs, isolate, given, timeout)
-    results = Runner(run_plan, on_event).run()
+    results = Runner(run_plan, record.take).run()
     steps = tuple(results.get(key) or StepResult(read.tasks[key].name, Status.NOT_RUN) for key in keys)
     result = RunResult(place.name, _status(results, len(tasks)), place, steps)
-    _write_record(result)
+    record.finish(result, {task.name: key for key, task in read.tasks.items()})
     on_event(RunEnded(result))
     return result
 
@@ -143,10 +145,3 @@ def _status(results: Mapping[str, StepResult], count: int) -> Status:
     if Status.STOPPED in found or len(results) < count:
         return Status.STOPPED
     return Status.FAILED if Status.FAILED in found else Status.SUCCEEDED
-
-
-def _write_record(result: RunResult) -> None:
-    try:
-        write_atomic(result.folder / "run.json", json.dumps(to_json(result), indent=1, ensure_ascii=False) + "\n")
-    except OSError as error:
-        raise KalecError(f"the run's record cannot be written: {error}") from None

@@ -20,10 +20,14 @@ _FRAME = re.compile(r'^[ |+]*File "(?P<piece>.+)", line (?P<line>\d+)', re.MULTI
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """What the step's own JSON (see render) says: the variable of each output port, the names of its pieces of code."""
+    """What the step's own JSON (see render) says: the variable of each output port, the names of its pieces of code.
+
+    `shown` are the ports of its charts and its report, which are no values.
+    """
 
     variables: Mapping[str, str] = field(default_factory=dict)
     pieces: frozenset[str] = frozenset()
+    shown: frozenset[str] = frozenset()
 
 
 def read_carried(command: Sequence[str]) -> Carried:
@@ -33,7 +37,10 @@ def read_carried(command: Sequence[str]) -> Carried:
             try:
                 step = json.loads(word)
                 variables = {output["port"]: output["variable"] for output in step.get("outputs", ())}
-                return Carried(variables, frozenset(code["name"] for code in step.get("code", ())))
+                pieces = frozenset(code["name"] for code in step.get("code", ()))
+                charts = step.get("metrics", {}).get("charts", ())
+                shown = {*(chart["port"] for chart in charts), *([step["report"]] if "report" in step else [])}
+                return Carried(variables, pieces, frozenset(shown))
             except (ValueError, KeyError, TypeError, AttributeError):
                 continue
     return Carried()

@@ -25,9 +25,10 @@ def mask(files: Iterable[Path], secrets: Iterable[str]) -> None:
 
 
 def _spellings(secret: str) -> Iterable[bytes]:
-    """How a secret stands in a log, line by line, and in JSON."""
+    """How a secret stands in a log, line by line, in JSON, and in a step's report."""
     for text in {secret, *secret.splitlines()}:
         if len(text) >= SHORTEST:
             yield text.encode()
             yield json.dumps(text)[1:-1].encode()
             yield json.dumps(text, ensure_ascii=False)[1:-1].encode()
+            yield text.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;").encode()

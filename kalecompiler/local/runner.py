@@ -163,7 +163,8 @@ class Runner:
         task, seconds = attempt.task, time.perf_counter() - attempt.started
         folder = self.plan.folder / key
         log = folder / LOG
-        mask([log, folder / DISPLAY], provided.secrets_of(self.plan.provided, task))
+        shown = [folder / port for port in sorted(attempt.carried.shown)]
+        mask([log, folder / DISPLAY, *shown], provided.secrets_of(self.plan.provided, task))
         if status != 0 and self.stopping:
             self._record(key, StepResult(task.name, Status.STOPPED, seconds, log))
         elif status != 0 or attempt.late:
@@ -300,10 +301,10 @@ def _succeeded(task: Task, produced: Produced, carried: Carried, seconds: float,
     outputs = {
         carried.variables.get(port, port): executor.path_of(artifact)
         for port, artifact in files.items()
-        if not artifact["metadata"].get("absent")
+        if port not in carried.shown and not artifact["metadata"].get("absent")
     }
     metrics: dict[str, Any] = {}
-    for port in produced.artifacts.keys() - files.keys():
+    for port in produced.artifacts.keys() - files.keys() - carried.shown:
         metrics |= produced.artifacts[port]["metadata"]
     return StepResult(task.name, Status.SUCCEEDED, seconds, log, outputs, metrics)
 

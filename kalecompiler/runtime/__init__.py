@@ -2,8 +2,8 @@
 
 `boot` makes the carried modules importable as `kalec_runtime.*`; `step` runs a step from beginning to end: `install`
 (packages, files), `contract` (KFP's executor contract), `parameters`, `cells` (the notebook's code; `loop` where it
-awaits), `guards`, `metrics`, `report` (of an error), `display` (what cells show; `rich` for more than text), and
-`shell`, where IPython is used.
+awaits), `guards`, `metrics` (`charts` for more than scalars), `report` (of an error), `display` (what cells show;
+`rich` for more than text, `htmlreport` makes a page of it), and `shell`, where IPython is used.
 What goes from step to step is a file (`bundle` tells its form). `outputs` hands values on: `saving` pickles them,
 `writing` makes the file, `about` and `preview` tell people what is in it, `blame` says why it cannot be done. `arrays`,
 `tensors`, `oddities`, `byvalue`, `handlers`, `editions` and `bonds` (of variables to one another) each know of values

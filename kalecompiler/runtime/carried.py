@@ -17,6 +17,7 @@ BY_KEY = {
     "outputs": ("outputs",),
     "parameters": ("parameters",),
     "metrics": ("metrics",),
+    "report": ("htmlreport",),
     "guards": ("guards", "outputs", "bonds", "arrays"),
     "packages": ("install",),
     "files": ("install",),
@@ -44,6 +45,7 @@ def extras(step: Mapping[str, Any], others: str = "") -> tuple[str, ...]:
     `others` is the code of the other steps: what they make may pass through this one.
     """
     needed = {part for key, parts in BY_KEY.items() if step.get(key) for part in parts}
+    needed.update(_drawers(step.get("metrics") or {}))
     text = "\n".join(_sources(step))
     if AWAITS.search(text):
         needed.add("loop")
@@ -73,6 +75,12 @@ def _sources(step: Mapping[str, Any]) -> Iterator[str]:
         yield "\n".join([*piece["source"], *(text for _, text in piece.get("kept", ()))])
     for lines in step.get("files", {}).values():
         yield "\n".join(lines)
+
+
+def _drawers(metrics: Mapping[str, Any]) -> set[str]:
+    """The parts that show more than scalars."""
+    kinds = {chart["kind"] for chart in metrics.get("charts", ())}
+    return {*(["charts"] if kinds else []), *(["rich", "htmlreport"] if "html" in kinds else [])}
 
 
 def _savers(step: Mapping[str, Any], text: str, all_text: str) -> Iterator[str]:

@@ -1,7 +1,8 @@
 """Keeps what cells display, in a small JSON file: streams, results, `display(...)`, figures, the error.
 
-The log still gets everything as it is printed. The file is a list, one entry a cell: `{"cell", "id", "outputs"}`;
-an output has a `kind` (stream, result, display, error) and the fields of nbformat's output of that kind.
+The log still gets everything as it is printed. The file is a list, one entry a piece of code that was begun:
+`{"cell", "id", "outputs", "started", "seconds"}`, without `seconds` where the process ended in the midst of it; an
+output has a `kind` (stream, result, display, error) and the fields of nbformat's output of that kind.
 Results and figures are the business of `rich`.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 
 from . import contract, parts, tee
 
@@ -46,7 +48,7 @@ class Recorder:
         """The piece has run to its end; `value` is that of its last expression, None if that is not shown."""
         if self.rich:
             self.rich.finish(value)
-        self.outputs = None
+        self._end()
 
     def fail(self, error: BaseException, lines: Sequence[str], line: int | None) -> None:
         """The step failed, in the current piece or (cell None) around the cells."""
@@ -54,7 +56,7 @@ class Recorder:
             self._open(None, None)
         entry = {"kind": "error", "ename": type(error).__name__, "evalue": str(error), "traceback": list(lines)}
         self.add({**entry, "line": line})
-        self.outputs = None
+        self._end()
 
     def close(self) -> None:
         """Write the file, and give the streams back."""
@@ -65,7 +67,7 @@ class Recorder:
                 if output["kind"] == "stream":
                     output["text"] = "".join(output["text"])
         try:
-            contract.write_text(self.path, json.dumps([cell for cell in self.cells if cell["outputs"]], default=str))
+            contract.write_text(self.path, json.dumps(self.cells, default=str))
         except OSError as error:
             print(f"kalec: warning: cannot keep what the cells displayed: {error}", file=sys.stderr)
 
@@ -89,4 +91,8 @@ class Recorder:
     def _open(self, name: str | None, ident: str | None) -> None:
         self.outputs = []
         self.room = STREAM_LIMIT
-        self.cells.append({"cell": name, "id": ident, "outputs": self.outputs})
+        self.cells.append({"cell": name, "id": ident, "outputs": self.outputs, "started": time.time()})
+
+    def _end(self) -> None:
+        self.outputs = None
+        self.cells[-1]["seconds"] = time.time() - self.cells[-1]["started"]

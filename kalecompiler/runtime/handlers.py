@@ -13,15 +13,15 @@ from types import ModuleType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
     from typing import Any
 
 ENTRIES: list[Mapping[str, Any]] = []
 
 
-def use(entries: Sequence[Mapping[str, Any]]) -> None:
-    """Make these the handlers of the step."""
-    ENTRIES[:] = entries
+def start(step: Mapping[str, Any], task: Any, kernel: Any) -> None:
+    """Make the step's handlers those that are used."""
+    ENTRIES[:] = step.get("handlers", ())
 
 
 def reduce(value: Any, spans: Any) -> Any:

@@ -3,60 +3,92 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
 
-from . import contract
+from . import contract, parts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from typing import Any
 
+    from .cells import Kernel
 
-def publish(wanted: Mapping[str, Any], task: contract.Task, namespace: Mapping[str, Any]) -> None:
-    """Write the metrics of a step into their artifact: its metadata, and as JSON into its file."""
-    found = collect(wanted["values"], namespace)
-    contract.write_text(task.new_output(wanted["port"]), json.dumps(found))
-    task.publish(wanted["port"], found)
+LONGEST = 1000  # characters of a text
 
 
-def collect(wanted: Sequence[Mapping[str, str]], namespace: Mapping[str, Any]) -> dict[str, Any]:
-    """Name -> plain number, bool or string of each metric; one that has no such value is warned of and left out."""
-    found = {}
-    for metric in wanted:
-        name, variable = metric["name"], metric["variable"]
-        if variable not in namespace:
-            _warn(name, f"{variable!r} is not bound")
-            continue
-        value = plain(namespace[variable])
-        if value is None:
-            _warn(name, f"{_short(namespace[variable])} is no finite scalar")
-        else:
-            found[name] = value
-    return found
+def publish(step: Mapping[str, Any], task: contract.Task, kernel: Kernel) -> None:
+    """Compute what the notebook computes for its metrics, and write the step's metrics and charts.
+
+    Raises StepFailed for a chart of a value that is of another kind.
+    """
+    failed = set()
+    for piece in step.get("code", ()):
+        if piece["kind"] == "metric":
+            try:
+                kernel.run(piece)
+            except Exception as error:  # the notebook's code: a metric must not stop the step
+                kernel.current = None
+                name = piece["name"].rpartition(".")[2]
+                failed.add(name)
+                warn(name, f"{type(error).__name__}: {error}")
+    wanted = step["metrics"]
+    if "port" in wanted:
+        found = {}
+        for metric in wanted["values"]:
+            name = metric["variable"]
+            if name in failed:
+                continue
+            if name in kernel.namespace:
+                value = plain(kernel.namespace[name])
+                if value is None:
+                    warn(name, f"{_short(kernel.namespace[name])} is no finite scalar")
+                else:
+                    found[metric["name"]] = value
+            else:
+                warn(name, "it is not bound")
+        contract.write_text(task.new_output(wanted["port"]), json.dumps(found))
+        task.publish(wanted["port"], found)
+    if "charts" in wanted:
+        parts.find("charts").publish(wanted["charts"], task, kernel.namespace)
 
 
 def plain(value: Any) -> Any:
-    """The value as JSON can hold it (bool, int, finite float, str), or None where there is no such value."""
-    if getattr(value, "shape", None) == () and hasattr(value, "item"):
-        value = value.item()  # a scalar of numpy, torch, ...
-    if value is None or isinstance(value, (bool, str)):
-        return value
+    """The value as KFP shows it (bool, int, finite float, text), or None where there is no such value."""
     try:
-        number = float(value) if not hasattr(value, "__len__") else math.nan
-    except (TypeError, ValueError, OverflowError):
+        return _plain(value)
+    except Exception:  # any library's code: a metric must not stop the step
         return None
-    if not math.isfinite(number):
+
+
+def _plain(value: Any) -> Any:
+    if getattr(value, "shape", None) == ():  # a scalar of numpy, torch, ...
+        if getattr(value, "mask", False):
+            return None
+        kind = getattr(getattr(value, "dtype", None), "kind", "")
+        if kind in ("M", "m"):  # of nanoseconds, numpy makes plain integers
+            value = value.astype(kind + "8[us]") if "[" in value.dtype.str else None
+        value = value.item() if hasattr(value, "item") else float(value)
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return value[:LONGEST].encode("utf-8", "replace").decode()
+    if value != value or hasattr(value, "__len__"):
         return None
-    return int(value) if isinstance(value, int) else number
+    if hasattr(value, "total_seconds"):
+        return value.total_seconds()
+    if hasattr(value, "isoformat"):  # a date, a time
+        return value.isoformat()
+    number = float(value)
+    if number - number != 0:  # infinite
+        return None
+    return int(value) if isinstance(value, int) and abs(value) <= 2**53 else number
 
 
 def _short(value: Any) -> str:
-    if isinstance(value, (int, float)):
-        return str(value)[:40]
-    return f"a {type(value).__name__}"
+    return str(value)[:40] if isinstance(value, (int, float)) else f"a {type(value).__name__}"
 
 
-def _warn(name: str, reason: str) -> None:
+def warn(name: str, reason: str) -> None:
+    """Say that a metric is left out, and why."""
     print(f"kalec: warning: metric {name!r} is left out: {reason}", file=sys.stderr)

@@ -47,6 +47,8 @@ PARTS: dict[str, tuple[str, ...]] = {
     "limits": ("limits",),
     "parameters": ("parameters",),
     "metrics": ("metrics",),
+    "charts": ("charts",),
+    "htmlreport": ("htmlreport",),
     "guards": ("guards",),
     "install": ("install",),
     "shell": ("shell",),

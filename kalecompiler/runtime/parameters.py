@@ -10,6 +10,11 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+def start(step: Mapping[str, Any], task: Any, kernel: Any) -> None:
+    """Bind the step's parameters."""
+    kernel.namespace.update(bind(step.get("parameters", {}), task.parameters))
+
+
 def bind(declared: Mapping[str, Any], sent: Mapping[str, Any]) -> dict[str, Any]:
     """The value of each declared parameter: what was sent, in the declared type, else its default."""
     return {name: _value(spec, sent.get(name)) for name, spec in declared.items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import _ast
 import binascii
 import builtins
+import json
 import os
 import sys
 
@@ -70,7 +71,7 @@ class Rich:
         self.room -= sum(len(str(item)) for item in data.values())
         if self.room < 0:
             data = {"text/plain": data.get("text/plain", "")[:1000] + display.CUT}
-        self.recorder.add({"kind": kind, "data": data, "metadata": metadata or notes})
+        self.recorder.add({"kind": kind, "data": _strict(data), "metadata": _strict(metadata or notes)})
 
 
 def representations(value: Any) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -93,6 +94,13 @@ def representations(value: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     if "image/png" not in data and _is_figure(value):
         data["image/png"] = _draw(value)
     return data, notes
+
+
+def _strict(data: dict[str, Any]) -> Any:
+    """The same as strict JSON has it: keys are texts, NaN is one too."""
+    if all(isinstance(item, str) for item in data.values()):
+        return data
+    return json.loads(json.dumps(data, default=str, skipkeys=True), parse_constant=str)
 
 
 def take_figures(show: Callable[..., None]) -> list[Any]:

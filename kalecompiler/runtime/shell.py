@@ -110,6 +110,11 @@ class Shell:
             print(os.getcwd())
 
 
+def start(step: Any, task: Any, kernel: Any) -> None:
+    """Do so for the step."""
+    install(kernel.namespace)
+
+
 def install(namespace: Dict[str, Any]) -> None:
     """Give the notebook's code a `get_ipython`, whose commands read the names of `namespace`."""
     shell = Shell(namespace)

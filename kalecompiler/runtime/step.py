@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+STARTING = ("htmlreport", "install", "handlers", "shell", "parameters")  # the parts that do something at the beginning
+
 
 def main(step_text: str, executor_input: str) -> int:
     """Run the step; the exit code: 0, 1 (or what `sys.exit` said) if it failed, 130 interrupted, 143 terminated."""
@@ -22,23 +24,23 @@ def main(step_text: str, executor_input: str) -> int:
     _prepare(step)
     recorder = display.Recorder(os.path.join(os.path.dirname(task.output_file), "display.json"))
     kernel = cells.Kernel(sys.modules["__main__"].__dict__, recorder)
-    folders: list[str] = []
     try:
-        execute(step, task, kernel, folders)
+        execute(step, task, kernel)
         return 0
     except BaseException as error:  # the edge: everything that cells may raise ends here
         return _failed(error, step, kernel)
     finally:
         kernel.close()
         recorder.close()
-        if folders:
-            parts.find("install").remove(folders)
 
 
-def execute(step: Mapping[str, Any], task: contract.Task, kernel: cells.Kernel, folders: list[str]) -> None:
+def execute(step: Mapping[str, Any], task: contract.Task, kernel: cells.Kernel) -> None:
     """Everything that a step does, in order. Raises what the cells raise, StepFailed and ValueProblem."""
     namespace = kernel.namespace
-    _set_up(step, task, namespace, folders)
+    for name in STARTING:
+        part = parts.find(name)
+        if part:
+            part.start(step, task, kernel)
     _run(step, kernel, "imports", "functions")
     if step.get("inputs"):
         parts.find("inputs").load(step, task, namespace, True)
@@ -47,9 +49,9 @@ def execute(step: Mapping[str, Any], task: contract.Task, kernel: cells.Kernel, 
         parts.find("inputs").load(step, task, namespace, False)
     check = parts.find("guards").watch(step, namespace) if step.get("guards") else bool
     _run(step, kernel, "cell")
-    _run(step, kernel, "metrics")
     if step.get("metrics"):
-        parts.find("metrics").publish(step["metrics"], task, namespace)
+        parts.find("metrics").publish(step, task, kernel)
+    _run(step, kernel, "metrics")
     check()
     if step.get("outputs"):
         parts.find("outputs").save(step, task, namespace)
@@ -63,20 +65,6 @@ def _prepare(step: Mapping[str, Any]) -> None:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)  # type: ignore[union-attr]
     signal.signal(signal.SIGTERM, _terminate)
-
-
-def _set_up(step: Mapping[str, Any], task: contract.Task, namespace: dict[str, Any], folders: list[str]) -> None:
-    """Packages and files that the image lacks, what translated IPython calls, and the parameters."""
-    if step.get("packages") or step.get("files"):
-        install = parts.find("install")
-        install.packages(step.get("packages", ()), step.get("pip", {}), folders)
-        install.files(step.get("files", {}), folders)
-    if step.get("handlers"):
-        parts.find("handlers").use(step["handlers"])
-    if "shell" in step.get("parts", ()):
-        parts.find("shell").install(namespace)
-    if step.get("parameters"):
-        namespace.update(parts.find("parameters").bind(step["parameters"], task.parameters))
 
 
 def _run(step: Mapping[str, Any], kernel: cells.Kernel, *kinds: str) -> None:

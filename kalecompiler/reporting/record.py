@@ -1,0 +1,137 @@
+"""A run as its folder tells of it: the record, what the cells displayed, the logs and the artifacts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kalecompiler.diagnostics import UsageError
+from kalecompiler.reporting.find import RECORD
+from kalecompiler.reporting.keeping import NOTEBOOK
+
+LONGEST_LOG = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """An artifact that a step put out: its port, KFP type, metadata and file."""
+
+    port: str
+    type: str
+    metadata: Mapping[str, Any]
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """A step: what the record says of it, and what lies in its folder. `name` is the one that people see.
+
+    `reads` has its inputs: the port, and the URI of what came in.
+    """
+
+    name: str
+    task: str
+    status: str
+    seconds: float
+    started: str | None = None
+    ended: str | None = None
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    failure: Mapping[str, Any] | None = None
+    displays: tuple[Mapping[str, Any], ...] = ()
+    made: tuple[Made, ...] = ()
+    reads: Mapping[str, str] = field(default_factory=dict)
+    log: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A whole run; `record` is the document as it stands, for what is only shown."""
+
+    folder: Path
+    record: Mapping[str, Any]
+    steps: tuple[Ran, ...]
+
+    @property
+    def id(self) -> str:
+        return str(self.record["run"])
+
+    @property
+    def status(self) -> str:
+        return str(self.record["status"])
+
+    @property
+    def tasks(self) -> Mapping[str, Ran]:
+        """The steps by the names of their tasks."""
+        return {step.task: step for step in self.steps}
+
+
+def read(folder: Path) -> Run:
+    """Read a run's folder. Raises UsageError where it has no record that this version understands."""
+    record = _json(folder / RECORD)
+    if not isinstance(record, dict) or not {"run", "status", "steps"} <= record.keys():
+        raise UsageError(f"{folder / RECORD} is no record of a run")
+    if "graph" not in record or not (folder / NOTEBOOK).is_file():
+        raise UsageError(
+            f"the run {record['run']} was made by an older kalecompiler, and kept no notebook: run it again"
+        )
+    ended = {entry["task"]: entry for entry in record["steps"]}
+    if not ended:  # under way, or killed
+        ended = {task: {"name": name, "status": "unknown"} for name, task in record["tasks"].items()}
+    return Run(folder, record, tuple(_step(folder / task, task, entry) for task, entry in ended.items()))
+
+
+def _step(folder: Path, task: str, entry: Mapping[str, Any]) -> Ran:
+    inputs = (_json(folder / "executor_input.json") or {}).get("inputs", {}).get("artifacts", {})
+    return Ran(
+        name=entry["name"],
+        task=task,
+        status=entry["status"],
+        seconds=entry.get("seconds", 0.0),
+        started=entry.get("started"),
+        ended=entry.get("ended"),
+        metrics=entry.get("metrics", {}),
+        failure=entry.get("failure"),
+        displays=tuple(_json(folder / "display.json") or ()),
+        made=tuple(made_by(folder)),
+        reads={port: item["uri"] for port, entry in inputs.items() for item in entry.get("artifacts", [])},
+        log=_text(folder / "log.txt"),
+    )
+
+
+def made_by(folder: Path) -> list[Made]:
+    """The artifacts of the step whose folder that is."""
+    return _made(folder, _json(folder / "executor_output.json") or {}, _json(folder / "executor_input.json") or {})
+
+
+def _made(folder: Path, output: Mapping[str, Any], given: Mapping[str, Any]) -> list[Made]:
+    wanted = given.get("outputs", {}).get("artifacts", {})
+    made = []
+    for port, entry in output.get("artifacts", {}).items():
+        for item in entry.get("artifacts", []):
+            kinds = [known.get("type", {}) for known in wanted.get(port, {}).get("artifacts", [])]
+            title = kinds[0].get("schemaTitle", "") if kinds else ""
+            made.append(Made(port, title or "system.Artifact", item.get("metadata", {}), folder / port))
+    return made
+
+
+def _json(path: Path) -> Any:
+    """What a JSON file says; None where it is missing or broken, as after a crash."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _text(path: Path) -> str:
+    """A log, without the middle of a very long one."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    if len(text) <= LONGEST_LOG:
+        return text
+    half = LONGEST_LOG // 2
+    return f"{text[:half]}\n[... {len(text) - 2 * half} characters left out: {path} ...]\n{text[-half:]}"

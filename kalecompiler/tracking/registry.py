@@ -1,0 +1,92 @@
+"""Which trackers there are, and which of them are wanted: `track = [...]` in `[tool.kalecompiler]`."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kalecompiler import settings
+from kalecompiler.diagnostics import UsageError
+from kalecompiler.suggest import did_you_mean
+from kalecompiler.tracking.tracker import Tracker
+
+GROUP = "kalecompiler.trackers"
+_SHIPPED = {
+    "jsonl": "kalecompiler.tracking.jsonlines:JsonLines",
+    "mlflow": "kalecompiler.tracking.mlflowruns:MLflow",
+    "tensorboard": "kalecompiler.tracking.eventfiles:TensorBoard",
+    "wandb": "kalecompiler.tracking.wandbruns:WandB",
+}
+# Options of every tracker.
+WAIT = "wait"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A tracker that is to be told of runs; `options` is its table, with paths already found from pyproject.toml."""
+
+    name: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def wait(self) -> float:
+        """For how many seconds a run that has ended waits for it."""
+        return float(self.options.get(WAIT, 30))
+
+
+def wanted(folder: Path) -> list[Wanted]:
+    """The trackers that the nearest pyproject.toml names. Raises UsageError for what is wrong in it.
+
+    An option `folder` of a tracker is found from the place of pyproject.toml.
+    """
+    path, table = settings.own_table(folder.absolute())
+    given = table if isinstance(table, dict) else {}
+    names, tables = given.get("track", []), given.get("trackers", {})
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise UsageError(f'{path}: `track` must be a list of names, as in track = ["mlflow"]')
+    if not isinstance(tables, dict) or not all(isinstance(one, dict) for one in tables.values()):
+        raise UsageError(f"{path}: `trackers` must hold tables, as in [tool.kalecompiler.trackers.mlflow]")
+    known = known_names()
+    for name in [*names, *tables]:
+        if name not in known:
+            hint = did_you_mean(name, known) or f"known are {', '.join(sorted(known))}"
+            raise UsageError(f"{path}: there is no tracker `{name}`: {hint}")
+    return [_checked(Wanted(name, _placed(tables.get(name, {}), path.parent)), path) for name in dict.fromkeys(names)]
+
+
+def known_names() -> set[str]:
+    """The names of all trackers: those shipped, and those that installed packages bring."""
+    return {*_SHIPPED, *(point.name for point in importlib.metadata.entry_points(group=GROUP))}
+
+
+def make(name: str, options: Mapping[str, Any]) -> Tracker:
+    """A tracker, ready for calls. Raises whatever its import or its making raises, LookupError where there is none."""
+    for point in importlib.metadata.entry_points(group=GROUP):
+        if point.name == name:
+            return _tracker(point.load()(options))
+    if name not in _SHIPPED:
+        raise LookupError(f"there is no tracker `{name}`: is its package installed?")
+    module, _, attribute = _SHIPPED[name].partition(":")
+    return _tracker(getattr(importlib.import_module(module), attribute)(options))
+
+
+def _tracker(made: Any) -> Tracker:
+    if not isinstance(made, Tracker):
+        raise TypeError(f"{type(made).__name__} is no kalecompiler.tracking.tracker.Tracker")
+    return made
+
+
+def _placed(options: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    own = {"folder": str(folder / options["folder"])} if isinstance(options.get("folder"), str) else {}
+    return {**options, **own}
+
+
+def _checked(one: Wanted, path: Path) -> Wanted:
+    wait = one.options.get(WAIT, 30)
+    if isinstance(wait, bool) or not isinstance(wait, (int, float)) or not 0 <= wait < 3600:
+        raise UsageError(f"{path}: `wait` of the tracker {one.name} must be a number of seconds below 3600")
+    return one

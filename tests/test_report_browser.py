@@ -1,0 +1,117 @@
+"""The report in a browser: what it shows, and that it asks nobody for anything."""
+
+from __future__ import annotations
+
+import http.server
+import io
+import json
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support import write_notebook
+from test_report_page import Page, run
+
+from kalecompiler.cli import main
+
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(BROWSER is None, reason="there is no chromium here")
+CLASSIFIERS = Path(__file__).parent.parent / "notebooks" / "classifiers.ipynb"
+MAGENTA, STEP = (255, 0, 255), (0xE3, 0xF5, 0xE8)
+PLOT = """
+import matplotlib.pyplot as plt
+plt.bar(list(scores), list(scores.values()), color="#ff00ff")
+print("<script>document.title = 'hacked'</script>")
+"""
+HOSTILE = """
+# %% step:show
+from IPython.display import HTML, display
+class Page:
+    def __init__(self, text): self.text = text
+    def _repr_html_(self): return self.text
+display(Page(\"\"\"
+<img src="ADDRESS/image"><script src="ADDRESS/script"></script><script>fetch("ADDRESS/fetch")</script>
+<link rel="stylesheet" href="ADDRESS/link">
+<style>@import url("ADDRESS/import"); body { background: url(ADDRESS/css) }</style>
+<iframe src="ADDRESS/frame"></iframe><meta http-equiv="refresh" content="0; url=ADDRESS/refresh">
+<svg><image href="ADDRESS/svg"/></svg><img src=x onerror="fetch('ADDRESS/onerror')"><video src="ADDRESS/video" autoplay>
+<object data="ADDRESS/object"></object><embed src="ADDRESS/embed"><!-- <b>
+\"\"\"))
+# %% [markdown]
+![remote](ADDRESS/markdown) <img src="ADDRESS/raw">
+# %% step:show
+"the end"
+"""
+
+
+def browse(page: Path, folder: Path, *options: str) -> subprocess.CompletedProcess[bytes]:
+    assert BROWSER is not None
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--virtual-time-budget=3000"]
+    profile = f"--user-data-dir={folder / 'profile'}"
+    command = [BROWSER, *flags, profile, *options, page.absolute().as_uri()]
+    return subprocess.run(command, capture_output=True, timeout=120, check=True)
+
+
+@pytest.fixture
+def asked() -> Iterator[tuple[str, list[str]]]:
+    """The address of a server on this machine, and the paths that it is asked for."""
+    paths: list[str] = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            paths.append(self.path)
+            self.send_response(404)
+            self.end_headers()
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}", paths
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.slow
+def test_the_five_classifiers_in_a_browser(tmp_path: Path) -> None:
+    document = json.loads(CLASSIFIERS.read_text("utf-8"))
+    last = next(cell for cell in document["cells"] if "step:compare" in cell["metadata"].get("tags", []))
+    last["source"] = "".join(last["source"]) + PLOT
+    path = tmp_path / "classifiers.ipynb"
+    path.write_text(json.dumps(document), "utf-8")
+    folder = run(path, "-p", "trees=5")
+    assert main(["report", str(folder)]) == 0
+
+    seen = Page(browse(folder / "report.html", tmp_path, "--dump-dom").stdout.decode())
+    assert seen.count("svg", "graph") == 1
+    assert seen.count("rect", "step") == 8
+    assert "best_score" in seen.text
+    assert "<script>document.title = 'hacked'</script>" in seen.text
+    assert seen.count("script") == 0
+
+    import matplotlib.image
+
+    shot = tmp_path / "shot.png"
+    browse(folder / "report.html", tmp_path, "--window-size=1200,4000", f"--screenshot={shot}")
+    pixels = matplotlib.image.imread(io.BytesIO(shot.read_bytes()))[:, :, :3] * 255
+    for colour in (MAGENTA, STEP):
+        assert (abs(pixels - colour) < 2).all(axis=2).sum() > 1000, colour
+
+
+def test_a_page_asks_nobody_for_anything_whatever_was_displayed(tmp_path: Path, asked: tuple[str, list[str]]) -> None:
+    address, paths = asked
+    folder = run(write_notebook(tmp_path / "hostile.ipynb", HOSTILE.replace("ADDRESS", address)))
+    assert main(["report", str(folder)]) == 0
+    seen = Page(browse(folder / "report.html", tmp_path, "--dump-dom").stdout.decode())
+    assert paths == []
+    assert "the end" in seen.text
+    assert "Provenance" in seen.text
+
+    plain = tmp_path / "plain.html"  # that the server is asked where a page may: else this test shows nothing
+    plain.write_text(f'<img src="{address}/image">', "utf-8")
+    browse(plain, tmp_path, "--dump-dom")
+    assert paths == ["/image"]
