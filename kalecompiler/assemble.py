@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from kalecompiler import handlercells, handling, internal, library, names, pieces, ports, requirements, results
+from kalecompiler import handlercells, handling, internal, library, names, pieces, ports, requirements, results, trees
 from kalecompiler.dataflow import Connected, Dataflow, Link, Shared
 from kalecompiler.diagnostics import Diagnostic
 from kalecompiler.facts import Site, Status
@@ -130,7 +130,7 @@ def with_tagged_metrics(reading: Reading, settings: Mapping[str, StepSettings]) 
 
 
 def _mentioned(parts: Sequence[Part]) -> frozenset[str]:
-    return frozenset(n.id for p in parts for n in ast.walk(p.tree) if isinstance(n, ast.Name))
+    return frozenset(n.id for p in parts for n in trees.walk(p.tree) if isinstance(n, ast.Name))
 
 
 def pipeline(

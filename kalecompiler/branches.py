@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable
 from dataclasses import replace
 
-from kalecompiler import classbody, names, shapes
+from kalecompiler import classbody, names, shapes, trees
 from kalecompiler.effects import Effects
 from kalecompiler.facts import Binding, Definition, Known, Status
 from kalecompiler.namespace import Lookup, Namespace, State, Whole, joined
@@ -57,7 +57,7 @@ class Branches(Namespace):
         for name in names.bound_names([node]):
             here = self.state.get(name)
             if here is not None:
-                lazy = frozenset().union(*(names.free_names(n) for n in ast.walk(node) if shapes.is_definable(n)))
+                lazy = frozenset().union(*(names.free_names(n) for n in trees.walk(node) if shapes.is_definable(n)))
                 block = Definition(name, "block", node, self.site(node), lazy - {name}, eager, None, outside, seen=seen)
                 self.run.made[id(node)] = block
                 self.state[name] = replace(here, known=replace(here.known, definition=block))
@@ -164,7 +164,7 @@ class Branches(Namespace):
         self.join(states)
 
     def _case(self, case: ast.match_case, subject: ast.expr) -> None:
-        for part in ast.walk(case.pattern):
+        for part in trees.walk(case.pattern):
             if isinstance(part, ast.MatchValue):
                 self.effects.visit(part.value)
             elif isinstance(part, ast.MatchClass):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from kalecompiler import names
+from kalecompiler import names, trees
 
 
 def method(owner: ast.ClassDef, name: str) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
@@ -63,12 +63,12 @@ def returned_parameters(function: names.Function) -> frozenset[str]:
     if isinstance(function, ast.Lambda):
         values: list[ast.expr | None] = [function.body]
     else:
-        values = [n.value for n in ast.walk(function) if isinstance(n, ast.Return)]
+        values = [n.value for n in trees.walk(function) if isinstance(n, ast.Return)]
     return frozenset(v.id for v in values if isinstance(v, ast.Name)) & known
 
 
 def stored_parameters(init: names.Function) -> frozenset[str]:
     """The parameters that a constructor keeps in an attribute as they are."""
     known = frozenset(names.parameters(init))
-    stores = (n for n in ast.walk(init) if isinstance(n, ast.Assign | ast.AnnAssign))
+    stores = (n for n in trees.walk(init) if isinstance(n, ast.Assign | ast.AnnAssign))
     return frozenset(n.value.id for n in stores if isinstance(n.value, ast.Name)) & known

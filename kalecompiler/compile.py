@@ -51,8 +51,10 @@ def compile_package(pipeline: Pipeline, *, limit: bool = True) -> Compiled:
     Raises NotebookError (KC5xx) where KFP or a cluster could not run it, UsageError where kfp is too old for a setting.
     """
     kfpversions.check(pipeline)
-    module = render.render(pipeline)
+    if has_errors(refused := limits.check_expressible(pipeline)):
+        raise NotebookError(refused)
     measured = sizes.measure(pipeline)
+    module = render.render(pipeline, shared=measured.shared)
     findings = sizes.check_sizes(pipeline, measured) if limit else ()
     if has_errors(findings):
         raise NotebookError(findings)

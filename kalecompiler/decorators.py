@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from kalecompiler import names
+from kalecompiler import names, trees
 
 
 def registers(maker: names.Function, parameter: str, *, made: bool) -> bool:
@@ -38,12 +38,12 @@ def _returned(function: names.Function) -> Iterator[ast.expr | None]:
         if isinstance(node, ast.Return):
             yield node.value
         elif not isinstance(node, (*names.FUNCTIONS, ast.ClassDef)):
-            todo += ast.iter_child_nodes(node)
+            todo += trees.children(node)
 
 
 def _is_changed(function: names.Function, parameter: str) -> bool:
     """Whether a function may change an object that it is given, or bind its name anew."""
-    for node in (n for statement in names.body_of(function) for n in ast.walk(statement)):
+    for node in (n for statement in names.body_of(function) for n in trees.walk(statement)):
         if isinstance(node, ast.Name) and node.id == parameter and not isinstance(node.ctx, ast.Load):
             return True
         stored = isinstance(node, ast.Attribute | ast.Subscript) and not isinstance(node.ctx, ast.Load)

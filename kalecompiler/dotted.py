@@ -6,11 +6,12 @@ import ast
 from collections.abc import Iterable, Mapping
 
 from kalecompiler.names import imported_names
+from kalecompiler.trees import walk
 
 
 def import_paths(trees: Iterable[ast.AST]) -> dict[str, str]:
     """What each imported name stands for, in dotted form, over the whole notebook."""
-    return paths_of(node for tree in trees for node in ast.walk(tree))
+    return paths_of(node for tree in trees for node in walk(tree))
 
 
 def paths_of(nodes: Iterable[ast.AST]) -> dict[str, str]:

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from kalecompiler.facts import Grade
+from kalecompiler.trees import walk
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ def seeded(trees: Iterable[ast.AST]) -> frozenset[str]:
     called = {
         n.func.attr if isinstance(n.func, ast.Attribute) else n.func.id
         for tree in trees
-        for n in ast.walk(tree)
+        for n in walk(tree)
         if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute | ast.Name)
     }
     return frozenset(VARIABLES) if called & _SEEDS else frozenset()

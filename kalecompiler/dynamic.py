@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import re
 
+from kalecompiler import trees
+
 _AT_NAME = re.compile(r"@([^\W\d]\w*)")
 NAMESPACES = frozenset({"globals", "locals", "vars"})
 
@@ -20,7 +22,7 @@ def embedded(node: ast.Call, path: str | None) -> ast.Module | None:
         tree = ast.parse(text.value if path == "exec" else text.value.strip())
     except (SyntaxError, ValueError):
         return None
-    for inner in ast.walk(tree):
+    for inner in trees.walk(tree):
         if hasattr(inner, "lineno"):
             ast.copy_location(inner, node)
     return tree

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from kalecompiler import names
+from kalecompiler import names, trees
 
 
 class Bond(enum.IntEnum):
@@ -89,12 +89,12 @@ def _certain_loads(function: names.Function) -> frozenset[str]:
     found: set[str] = set()
     for statement in names.body_of(function):
         if isinstance(statement, ast.Expr | ast.Assign | ast.AugAssign | ast.AnnAssign | ast.Return):
-            found |= {n.id for n in ast.walk(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+            found |= {n.id for n in trees.walk(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
         elif isinstance(statement, ast.For | ast.With | ast.If | ast.While):
             head = [statement.iter] if isinstance(statement, ast.For) else []
             head += [i.context_expr for i in statement.items] if isinstance(statement, ast.With) else []
             head += [statement.test] if isinstance(statement, ast.If | ast.While) else []
-            found |= {n.id for h in head for n in ast.walk(h) if isinstance(n, ast.Name)}
+            found |= {n.id for h in head for n in trees.walk(h) if isinstance(n, ast.Name)}
         if isinstance(statement, ast.Return | ast.Raise | ast.If | ast.Try):
             break
     return frozenset(found)

@@ -12,7 +12,7 @@ import ast
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 
-from kalecompiler import classbody, library, names
+from kalecompiler import classbody, library, names, trees
 from kalecompiler.branches import Branches
 from kalecompiler.facts import Binding, Bond, Definition, Grade, Known, Status, Summary
 from kalecompiler.namespace import Scope
@@ -34,7 +34,7 @@ class Flow(Branches):
             self.expressions(node)
 
     def expressions(self, node: ast.AST) -> None:
-        for child in ast.iter_child_nodes(node):
+        for child in trees.children(node):
             if isinstance(child, ast.expr):
                 self.effects.visit(child)
 
@@ -211,7 +211,7 @@ class Flow(Branches):
 
     def _repeats(self, defaults: Sequence[ast.expr]) -> str:
         """A call in these expressions of a function that changes or binds names of the module, as text."""
-        for node in (n for d in defaults for n in ast.walk(d) if isinstance(n, ast.Call)):
+        for node in (n for d in defaults for n in trees.walk(d) if isinstance(n, ast.Call)):
             function = self.effects.function_of(node.func)
             if function is not None:
                 effects = self.body_summary(function)
@@ -236,7 +236,9 @@ class Flow(Branches):
         for part in parts:
             self.effects.visit(part)
         found = set(names.loaded(parts))
-        found |= {name for p in parts for n in ast.walk(p) if isinstance(n, ast.Lambda) for name in names.free_names(n)}
+        found |= {
+            name for p in parts for n in trees.walk(p) if isinstance(n, ast.Lambda) for name in names.free_names(n)
+        }
         return tuple(sorted(found))
 
     def _ClassDef(self, node: ast.ClassDef) -> None:

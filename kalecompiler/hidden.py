@@ -14,7 +14,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from kalecompiler import diagnostics as rules
-from kalecompiler import dynamic, loggers
+from kalecompiler import dynamic, loggers, trees
 from kalecompiler.diagnostics import Diagnostic
 from kalecompiler.dotted import paths_of
 from kalecompiler.model import Location, Notebook, Step
@@ -212,7 +212,7 @@ def _keeps_state(text: str) -> bool:
         tree = ast.parse(text)
     except (SyntaxError, ValueError):
         return False
-    functions = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
+    functions = [n for n in trees.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
     if any(declared(f.body, ast.Global) for f in functions):
         return True
     shared = bound_names(s for s in tree.body if isinstance(s, ast.Assign | ast.AnnAssign))

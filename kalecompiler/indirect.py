@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator
 
-from kalecompiler import library, names
+from kalecompiler import library, names, trees
 from kalecompiler.calls import bind_arguments, method
 from kalecompiler.decorators import registers
 from kalecompiler.facts import Definition, Grade
@@ -144,4 +144,4 @@ def _changed_within(maker: names.Function) -> Iterator[str]:
 
 
 def _functions(nodes: Iterable[ast.AST]) -> Iterator[names.Function]:
-    return (n for node in nodes for n in ast.walk(node) if isinstance(n, names.FUNCTIONS))
+    return (n for node in nodes for n in trees.walk(node) if isinstance(n, names.FUNCTIONS))

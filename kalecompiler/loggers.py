@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from kalecompiler import library, names
+from kalecompiler import library, names, trees
 from kalecompiler.dotted import dotted_path
 from kalecompiler.stateful import changed_names
 
@@ -96,7 +96,7 @@ def _bindings(node: ast.AST) -> Iterator[tuple[str, str, ast.expr]]:
             elif isinstance(target, ast.Attribute):
                 yield "attributes", target.attr, node.value
     elif isinstance(node, ast.FunctionDef):
-        for inner in ast.walk(node):
+        for inner in trees.walk(node):
             if isinstance(inner, ast.Return) and inner.value is not None:
                 yield "makers", node.name, inner.value
 
@@ -131,7 +131,7 @@ def _kept(nodes: Sequence[ast.AST], paths: Mapping[str, str]) -> Iterator[tuple[
 def _changes_self(method: ast.FunctionDef) -> bool:
     """Whether a method assigns to an attribute of its object, or changes what is in one."""
     first = (names.parameters(method) or ("",))[0]
-    for node in ast.walk(method):
+    for node in trees.walk(method):
         inner = node.func.value if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else node
         changed = inner is not node and isinstance(node, ast.Call) and node.func.attr in _MUTATORS  # type: ignore[attr-defined]
         mine = isinstance(inner, ast.Attribute) and isinstance(inner.value, ast.Name) and inner.value.id == first

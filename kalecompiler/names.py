@@ -9,19 +9,29 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator
-from copy import copy
+from functools import lru_cache
+
+from kalecompiler import trees
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 Definable = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+_BOUND = trees.KEPT + "bound"
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
 def bound_names(nodes: Iterable[ast.AST]) -> frozenset[str]:
     """The names that these nodes bind (or delete) in their own scope; nested scopes are not entered."""
-    return frozenset(name for node in nodes for name in _bindings(node))
+    return frozenset[str]().union(*map(_bound, nodes))
+
+
+def _bound(node: ast.AST) -> frozenset[str]:
+    kept: frozenset[str] | None = node.__dict__.get(_BOUND)
+    if kept is None:
+        kept = node.__dict__[_BOUND] = frozenset(_bindings(node))
+    return kept
 
 
 def _bindings(node: ast.AST) -> Iterator[str]:
@@ -39,7 +49,7 @@ def _bindings(node: ast.AST) -> Iterator[str]:
         yield from _walruses(node)
     else:
         yield from _named_by_field(node)
-        for child in ast.iter_child_nodes(node):
+        for child in trees.children(node):
             yield from _bindings(child)
 
 
@@ -53,7 +63,7 @@ def _named_by_field(node: ast.AST) -> Iterator[str]:
 
 def _walruses(node: ast.AST) -> Iterator[str]:
     """A walrus in a comprehension binds in the scope around it (PEP 572)."""
-    for child in ast.iter_child_nodes(node):
+    for child in trees.children(node):
         if isinstance(child, ast.NamedExpr) and isinstance(child.target, ast.Name):
             yield child.target.id
         if not isinstance(child, FUNCTIONS):
@@ -69,7 +79,7 @@ def imported_names(node: ast.Import | ast.ImportFrom) -> Iterator[str]:
 
 def target_names(target: ast.AST) -> Iterator[str]:
     """The names in an assignment target, stars and nested tuples included."""
-    for node in ast.walk(target):
+    for node in trees.walk(target):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             yield node.id
 
@@ -101,7 +111,7 @@ def annotation_parts(function: Function) -> list[ast.expr]:
 def loaded(parts: Iterable[ast.expr]) -> frozenset[str]:
     """The names that expressions mention to read them."""
     return frozenset(
-        n.id for p in parts for n in ast.walk(p) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)
+        n.id for p in parts for n in trees.walk(p) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)
     )
 
 
@@ -119,10 +129,11 @@ def declared(body: Iterable[ast.stmt], kind: type[ast.Global | ast.Nonlocal]) ->
         if isinstance(node, kind):
             found.update(node.names)
         if not isinstance(node, FUNCTIONS + (ast.ClassDef,)):
-            stack.extend(ast.iter_child_nodes(node))
+            stack.extend(trees.children(node))
     return frozenset(found)
 
 
+@lru_cache(4096)
 def local_names(function: Function) -> frozenset[str]:
     """The names local to a function: its parameters and what it binds, less what it declares otherwise."""
     body = body_of(function)
@@ -148,7 +159,7 @@ def free_names(node: ast.AST) -> frozenset[str]:
 def free_in_comprehension(node: Comprehension) -> frozenset[str]:
     """The names that a comprehension takes from around it, its first iterable aside, which is evaluated out there."""
     first = ast.comprehension(node.generators[0].target, ast.Tuple([], ast.Load()), node.generators[0].ifs, 0)
-    inner = copy(node)
+    inner = trees.bare_copy(node)
     inner.generators = [first, *node.generators[1:]]
     finder = _FreeNames()
     finder.visit(inner)
@@ -167,7 +178,7 @@ class _FreeNames(ast.NodeVisitor):
         if isinstance(node, FUNCTIONS):
             self.function(node)
         else:
-            for child in ast.iter_child_nodes(node):
+            for child in trees.children(node):
                 self.methods(child)
 
     def function(self, node: Function) -> None:
@@ -238,7 +249,7 @@ def depth(tree: ast.AST) -> int:
     level: list[ast.AST] = [tree]
     count = 0
     while level:
-        level = [child for node in level for child in ast.iter_child_nodes(node)]
+        level = [child for node in level for child in trees.children(node)]
         count += 1
     return count
 
@@ -248,7 +259,7 @@ def method_names(statements: Iterable[ast.stmt]) -> frozenset[str]:
     return frozenset(
         member.name
         for statement in statements
-        for node in ast.walk(statement)
+        for node in trees.walk(statement)
         if isinstance(node, ast.ClassDef)
         for member in node.body
         if isinstance(member, ast.FunctionDef | ast.AsyncFunctionDef)
@@ -260,7 +271,7 @@ def cache_users(statements: Iterable[ast.stmt]) -> frozenset[str]:
     return frozenset(
         node.value.id
         for statement in statements
-        for node in ast.walk(statement)
+        for node in trees.walk(statement)
         if isinstance(node, ast.Attribute) and node.attr in ("cache_info", "cache_clear", "cache_parameters")
         if isinstance(node.value, ast.Name)
     )
@@ -268,7 +279,7 @@ def cache_users(statements: Iterable[ast.stmt]) -> frozenset[str]:
 
 def mangled(tree: ast.Module) -> ast.Module:
     """The tree with private names of class bodies as Python compiles them: `__x` in class `K` is `_K__x`."""
-    for node in ast.walk(tree):
+    for node in trees.walk(tree):
         if isinstance(node, ast.ClassDef) and node.name.strip("_"):
             _Mangler(f"_{node.name.lstrip('_')}").generic_visit(node)
     return tree

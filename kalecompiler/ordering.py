@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from kalecompiler import diagnostics as rules
-from kalecompiler import names
+from kalecompiler import names, trees
 from kalecompiler.diagnostics import Diagnostic
 from kalecompiler.model import Role
 
@@ -75,6 +75,6 @@ def _user_between(reading: Reading, name: str, low: int, high: int, *, whole: bo
             continue  # it gets the first value
         for part in parts:
             between = low < part.annotation.cell.number < high
-            if between and any(isinstance(n, ast.Name) and n.id == name for n in ast.walk(part.tree)):
+            if between and any(isinstance(n, ast.Name) and n.id == name for n in trees.walk(part.tree)):
                 return step
     return None

@@ -44,6 +44,22 @@ def carried(step: Step, pipeline: Pipeline) -> tuple[str, ...]:
     return (*extras(content(step, pipeline), others), *parts(step))
 
 
+def shared_parts(pipeline: Pipeline) -> tuple[str, ...]:
+    """What a program carries that runs any step of the pipeline."""
+    return tuple(sorted({part for step in pipeline.steps for part in carried(step, pipeline)}))
+
+
+def program_parameter(pipeline: Pipeline) -> str:
+    """The name of the parameter by which the steps of a large pipeline get the program that they share."""
+    taken = {parameter.name for parameter in pipeline.parameters}
+    for step in pipeline.steps:
+        taken |= {step.metrics_port, *(item.port for item in step.inputs), *(item.port for item in step.outputs)}
+    name = "kalec_runtime"
+    while name in taken:
+        name += "_"
+    return name
+
+
 def program(wanted: tuple[str, ...]) -> str:
     """The text of the program that runs a step with these parts of the runtime."""
     from kalecompiler.runtime import program as assemble

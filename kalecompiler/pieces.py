@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Sequence
 
-from kalecompiler import names
+from kalecompiler import names, trees
 from kalecompiler.dataflow import Carried
 from kalecompiler.facts import Definition
 from kalecompiler.model import Code, CodeKind, Location
@@ -32,7 +32,7 @@ def statement_text(source: str, node: ast.stmt) -> str:
 def without_defaults(text: str, definition: Definition) -> str:
     """The text of a function's statement with None for each default."""
     node = ast.parse(text).body[0]
-    function = next(n for n in ast.walk(node) if isinstance(n, names.FUNCTIONS))
+    function = next(n for n in trees.walk(node) if isinstance(n, names.FUNCTIONS))
     lines = text.split("\n")
     defaults = [*function.args.defaults, *(d for d in function.args.kw_defaults if d is not None)]
     for d in sorted(defaults, key=lambda d: (d.lineno, d.col_offset), reverse=True):

@@ -10,7 +10,7 @@ import ast
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from kalecompiler import library, names
+from kalecompiler import library, names, trees
 from kalecompiler.facts import Binding, Definition, Known, Read, Status, Summary
 from kalecompiler.flow import Flow
 from kalecompiler.namespace import Whole
@@ -115,7 +115,7 @@ def build(pieces: Sequence[Sequence[ast.stmt]], parameter_types: Mapping[str, st
                 if extends or notebook.lists_subclasses or observes_subclasses(statement):
                     observed.add(statement.name)
             items.append(Item(statement, index, summary, _runs_everywhere(statement, flow), extends))
-    star = any(isinstance(n, ast.ImportFrom) and n.names[0].name == "*" for s in statements for n in ast.walk(s))
+    star = any(isinstance(n, ast.ImportFrom) and n.names[0].name == "*" for s in statements for n in trees.walk(s))
     return Preamble(tuple(items), state, star, parameter_types, repeated)
 
 
@@ -189,7 +189,7 @@ def _only_changes_names(value: ast.expr, flow: Flow) -> bool:
 
 def _quiet(value: ast.expr, flow: Flow) -> bool:
     """Whether evaluating an expression is known to do nothing but give a value."""
-    for node in ast.walk(value):
+    for node in trees.walk(value):
         if isinstance(node, ast.Call) and not _quiet_call(node, flow):
             return False
     return True

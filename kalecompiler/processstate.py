@@ -6,7 +6,7 @@ import ast
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from kalecompiler import loggers, names
+from kalecompiler import loggers, names, trees
 from kalecompiler.dotted import dotted_path
 from kalecompiler.hiddentable import (
     ENVIRONMENT_READS,
@@ -269,7 +269,7 @@ def _seen_by(node: ast.AST, view: View, named: set[int]) -> Iterator[Effect]:
         called = node.func if isinstance(node, ast.Call) else node.value
         path = view.path(called) or ""
         if path.startswith(_ENVIRON):
-            named |= {id(n) for n in ast.walk(called)}
+            named |= {id(n) for n in trees.walk(called)}
             if not _only_sets(node):
                 yield Effect("environment", _variable(node))
     if isinstance(node, ast.Call):

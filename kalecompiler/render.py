@@ -64,24 +64,27 @@ class _Task:
 class _Names:
     """Python names of each step, by the step's name: of its component function, and of its task's variable.
 
-    `claims` and `ends` are the variables of the tasks that make and delete a new volume, by the volume's name.
+    `claims` and `ends` are the variables of the tasks that make and delete a new volume, by the volume's name;
+    `program` is the parameter with the program that all steps share, empty where each has its own.
     """
 
     functions: Mapping[str, str]
     variables: Mapping[str, str]
     claims: Mapping[str, str]
     ends: Mapping[str, str]
+    program: str
 
 
-def render(pipeline: Pipeline) -> str:
-    """The KFP module of the pipeline.
+def render(pipeline: Pipeline, *, shared: bool = False) -> str:
+    """The KFP module of the pipeline; `shared` makes the program that the steps run a parameter, which is there once.
 
     Raises NotebookError (KC5xx) where the pipeline holds something that KFP cannot express.
     """
     findings = limits.check_expressible(pipeline)
     if has_errors(findings):
         raise NotebookError(findings)
-    names = _choose_names(pipeline)
+    names = _choose_names(pipeline, shared)
+    part_sets = [payload.shared_parts(pipeline)] if shared else _part_sets(pipeline)
     schemas = {(step.name, output.port): output.schema for step in pipeline.steps for output in step.outputs}
     exits = [step for step in pipeline.steps if step.exits]
     return _template().render(
@@ -90,9 +93,12 @@ def render(pipeline: Pipeline) -> str:
         optional=any(parameter.optional for parameter in pipeline.parameters),
         kubernetes=any(taskcalls.uses_kubernetes(step.settings) for step in pipeline.steps),
         decorated=_decorated(pipeline),
-        programs=[(_program_name(item), _literal_lines(payload.program(item))) for item in _part_sets(pipeline)],
+        programs=[(_program_name(item), _literal_lines(payload.program(item))) for item in part_sets],
         components=[_component(step, pipeline, schemas, names) for step in pipeline.steps],
-        parameters=[_parameter_argument(parameter) for parameter in pipeline.parameters],
+        parameters=[
+            *(_parameter_argument(parameter) for parameter in pipeline.parameters),
+            *([f"{names.program}: str = {_program_name(part_sets[0])}"] if shared else []),
+        ],
         exit=_task(exits[0], pipeline, names) if exits else None,
         claims=[*_claims(pipeline, names)],
         tasks=[_task(step, pipeline, names) for step in _ordered(pipeline.steps) if not step.exits],
@@ -101,14 +107,15 @@ def render(pipeline: Pipeline) -> str:
     )
 
 
-def _choose_names(pipeline: Pipeline) -> _Names:
+def _choose_names(pipeline: Pipeline, shared: bool) -> _Names:
     """A name for each function and variable, none of which hides another, a builtin, or a parameter."""
-    taken = _TAKEN | {parameter.name for parameter in pipeline.parameters}
+    program = payload.program_parameter(pipeline) if shared else ""
+    taken = _TAKEN | {parameter.name for parameter in pipeline.parameters} | {program}
     functions, taken = _assign({step.name: step.task.replace("-", "_") for step in pipeline.steps}, taken)
     variables, taken = _assign({step.name: step.task.replace("-", "_") + "_task" for step in pipeline.steps}, taken)
     claims, taken = _assign({name: name.replace("-", "_") + "_claim" for name in new_volumes(pipeline)}, taken)
     ends, taken = _assign({name: name.replace("-", "_") + "_end" for name in new_volumes(pipeline)}, taken)
-    return _Names(functions, variables, claims, ends)
+    return _Names(functions, variables, claims, ends, program)
 
 
 def _assign(wishes: Mapping[str, str], taken: frozenset[str]) -> tuple[dict[str, str], frozenset[str]]:
@@ -126,14 +133,14 @@ def _assign(wishes: Mapping[str, str], taken: frozenset[str]) -> tuple[dict[str,
 def _component(step: Step, pipeline: Pipeline, schemas: _Schemas, names: _Names) -> _Component:
     return _Component(
         function=names.functions[step.name],
-        arguments=tuple(_component_arguments(step, pipeline, schemas)),
+        arguments=tuple(_component_arguments(step, pipeline, schemas, names.program)),
         image=step.settings.image or limits.DEFAULT_IMAGE,
-        program=_program_name(payload.carried(step, pipeline)),
+        program=names.program or _program_name(payload.carried(step, pipeline)),
         step=payload.text(step, pipeline),
     )
 
 
-def _component_arguments(step: Step, pipeline: Pipeline, schemas: _Schemas) -> Iterator[str]:
+def _component_arguments(step: Step, pipeline: Pipeline, schemas: _Schemas, program: str) -> Iterator[str]:
     """The ports of a step as arguments; parameters that may be left out come last, as Python wants it."""
     for item in step.inputs:
         yield f"{item.port}: dsl.Input[{_artifact_type(schemas[item.producer, item.source_port])}]"
@@ -145,6 +152,8 @@ def _component_arguments(step: Step, pipeline: Pipeline, schemas: _Schemas) -> I
         yield f"{FINAL_STATUS}: dsl.PipelineTaskFinalStatus"
     if pipeline.whole.workspace is not None:
         yield f"{_workspace_port(step)}: str"
+    if program:
+        yield f"{program}: str"
     used = [parameter for parameter in pipeline.parameters if parameter.name in step.parameters]
     for parameter in sorted(used, key=lambda item: item.optional):
         yield _parameter_argument(parameter) if parameter.optional else f"{parameter.name}: {parameter.type}"
@@ -204,6 +213,8 @@ def _task(step: Step, pipeline: Pipeline, names: _Names) -> _Task:
     given = [f"{item.port}={variables[item.producer]}.outputs[{item.source_port!r}]" for item in step.inputs]
     if pipeline.whole.workspace is not None:
         given.append(f"{_workspace_port(step)}=dsl.WORKSPACE_PATH_PLACEHOLDER")
+    if names.program:
+        given.append(f"{names.program}={names.program}")
     declared = {parameter.name for parameter in pipeline.parameters}
     producers = {item.producer for item in step.inputs}
     before = [variables[name] for name in step.after if name not in producers]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Collection, Sequence
 
-from kalecompiler import names
+from kalecompiler import names, trees
 
 
 def base(expr: ast.expr) -> ast.expr:
@@ -30,7 +30,7 @@ def only_keeps(definition: ast.AST | None, name: str) -> bool:
         if isinstance(statement, names.FUNCTIONS):
             parts += names.outer_parts(statement)
         elif not isinstance(statement, ast.Assign) or not isinstance(statement.value, ast.Name):
-            parts += [n for n in ast.walk(statement) if isinstance(n, ast.expr)]
+            parts += [n for n in trees.walk(statement) if isinstance(n, ast.expr)]
     return name not in names.loaded(parts)
 
 
@@ -49,7 +49,7 @@ def catches(handler: ast.ExceptHandler, errors: Collection[str]) -> bool:
 
 def asks_for_names(test: ast.expr) -> bool:
     """Whether a condition looks into the namespace: `if "x" in globals()`."""
-    calls = (n.func for n in ast.walk(test) if isinstance(n, ast.Call))
+    calls = (n.func for n in trees.walk(test) if isinstance(n, ast.Call))
     return any(isinstance(f, ast.Name) and f.id in {"globals", "locals", "vars", "dir"} for f in calls)
 
 
@@ -94,10 +94,10 @@ def is_definitional(node: ast.stmt) -> bool:
     if isinstance(node, ast.Assign):
         return isinstance(node.value, ast.Constant | ast.Lambda) and all(isinstance(t, ast.Name) for t in node.targets)
     if isinstance(node, ast.If):
-        return all(map(is_definitional, [*node.body, *node.orelse])) and any(map(_is_definition, ast.walk(node)))
+        return all(map(is_definitional, [*node.body, *node.orelse])) and any(map(_is_definition, trees.walk(node)))
     if isinstance(node, ast.Try) and not node.finalbody:
         bodies = [*node.body, *node.orelse, *(s for h in node.handlers for s in h.body)]
-        return all(map(is_definitional, bodies)) and any(map(_is_definition, ast.walk(node)))
+        return all(map(is_definitional, bodies)) and any(map(_is_definition, trees.walk(node)))
     return False
 
 

@@ -7,7 +7,7 @@ import builtins
 from collections.abc import Iterator
 from functools import lru_cache
 
-from kalecompiler import draws, library, names
+from kalecompiler import draws, library, names, trees
 from kalecompiler.calls import arguments, bind_arguments, method, returned_parameters, stored_parameters
 from kalecompiler.facts import Bond, Definition, Known, Roots
 from kalecompiler.namespace import Namespace
@@ -204,17 +204,15 @@ class Values:
         found: set[Definition] = set()
         if expr is None or self.type_of(expr) == library.SCALAR:
             return frozenset()
-        nodes = list(_outside_lambdas(expr))
-        called = {id(n.func) for n in nodes if isinstance(n, ast.Call)}
-        for node in nodes:
+        for node, called in _lambdas_and_names(expr):
             if isinstance(node, ast.Lambda):
                 found.add(self._by_value(node))
-            elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
-                known = self.flow.known(node.id)
-                if known is not None:
-                    found |= known.taint
-                    if known.definition is not None and known.definition.kind != "import":
-                        found |= self._makes(known.definition, called=id(node) in called)
+                continue
+            known = self.flow.known(node.id)
+            if known is not None:
+                found |= known.taint
+                if known.definition is not None and known.definition.kind != "import":
+                    found |= self._makes(known.definition, called=called)
         return frozenset(found)
 
     def _makes(self, definition: Definition, *, called: bool) -> frozenset[Definition]:
@@ -310,21 +308,33 @@ def _outside_lambdas(expr: ast.AST) -> Iterator[ast.AST]:
     """The nodes of an expression, lambdas as a whole."""
     yield expr
     if not isinstance(expr, ast.Lambda):
-        for child in ast.iter_child_nodes(expr):
+        for child in trees.children(expr):
             yield from _outside_lambdas(child)
+
+
+@lru_cache(16384)
+def _lambdas_and_names(expr: ast.AST) -> list[tuple[ast.Lambda | ast.Name, bool]]:
+    """What of an expression may bring definitions into its value, each with whether it is just called."""
+    nodes = list(_outside_lambdas(expr))
+    called = {id(n.func) for n in nodes if isinstance(n, ast.Call)}
+    return [
+        (n, id(n) in called)
+        for n in nodes
+        if isinstance(n, ast.Lambda) or (isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load))
+    ]
 
 
 @lru_cache(4096)
 def _inner_functions(node: ast.AST | None) -> list[names.Function]:
     """The functions and lambdas that a function makes."""
     body = names.body_of(node) if isinstance(node, names.FUNCTIONS) else []
-    return [n for statement in body for n in ast.walk(statement) if isinstance(n, names.FUNCTIONS)]
+    return [n for statement in body for n in trees.walk(statement) if isinstance(n, names.FUNCTIONS)]
 
 
 @lru_cache(4096)
 def _mentioned(node: ast.AST | None) -> frozenset[str]:
     """The names that code reads for other ends than to call them."""
-    nodes = list(ast.walk(node)) if node is not None else []
+    nodes = list(trees.walk(node)) if node is not None else []
     called = {id(n.func) for n in nodes if isinstance(n, ast.Call)}
     return frozenset(
         n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load) and id(n) not in called

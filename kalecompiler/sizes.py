@@ -34,15 +34,37 @@ _INPUT_ARTIFACT = 1_000  # name, address, type and metadata
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """`arguments` is the largest argument of each step, in the order of the steps; `workflow` estimates the whole."""
+    """`arguments` is the largest argument of each step, in the order of the steps; `workflow` estimates the whole.
+
+    `shared` says that the program stands in the package once, as a parameter, and not in each step.
+    """
 
     arguments: tuple[int, ...]
     workflow: int
+    shared: bool = False
 
 
 def measure(pipeline: Pipeline) -> Sizes:
-    """The sizes of a pipeline's package once it is on a cluster."""
-    containers = [_go_json(_container(step, pipeline)) for step in pipeline.steps]
+    """The sizes of a pipeline's package once it is on a cluster; one that would be large shares its program."""
+    programs = {parts: payload.program(parts) for parts in {payload.carried(step, pipeline) for step in pipeline.steps}}
+    alone = _measure(pipeline, [programs[payload.carried(step, pipeline)] for step in pipeline.steps])
+    if alone.workflow <= WORKFLOW_WARNING:
+        return alone
+    name, program = payload.program_parameter(pipeline), payload.program(payload.shared_parts(pipeline))
+    steps = _measure(pipeline, [f"{{{{$.inputs.parameters['{name}']}}}}"] * len(pipeline.steps))
+    text = _go_json(_go_json(program))
+    arguments = tuple(size + len(text) for size in steps.arguments)
+    workflow = steps.workflow + len(text) + _WORKFLOW_PORT * len(pipeline.steps)
+    if workflow > alone.workflow or (max(arguments) > ARGUMENT_LIMIT >= max(alone.arguments)):
+        return alone
+    return Sizes(arguments, workflow, shared=True)
+
+
+def _measure(pipeline: Pipeline, programs: list[str]) -> Sizes:
+    """The sizes where each step's command has that program."""
+    containers = [
+        _go_json(_container(step, pipeline, program)) for step, program in zip(pipeline.steps, programs, strict=True)
+    ]
     inputs = [_executor_input_bytes(step, pipeline) for step in pipeline.steps]
     nested = sum(_nested_bytes(text) for text in containers)
     steps = sum(_WORKFLOW_STEP + _WORKFLOW_PORT * _ports(step) + _settings_bytes(step) for step in pipeline.steps)
@@ -55,11 +77,11 @@ def check_sizes(pipeline: Pipeline, sizes: Sizes) -> tuple[Diagnostic, ...]:
     return (*_large_steps(pipeline, sizes), *_large_workflow(pipeline, sizes))
 
 
-def _container(step: Step, pipeline: Pipeline) -> dict[str, Any]:
+def _container(step: Step, pipeline: Pipeline, program: str) -> dict[str, Any]:
     """The container of the step as the package has it."""
     return {
         "args": [payload.text(step, pipeline), payload.EXECUTOR_INPUT],
-        "command": ["python3", "-u", "-c", payload.program(payload.carried(step, pipeline))],
+        "command": ["python3", "-u", "-c", program],
         "image": step.settings.image or limits.DEFAULT_IMAGE,
     }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping
 
-from kalecompiler import library, names
+from kalecompiler import library, names, trees
 from kalecompiler.calls import default_of
 from kalecompiler.facts import Definition
 from kalecompiler.shapes import last_name
@@ -44,12 +44,12 @@ def keeps_in_decorator(definition: Definition, known: Mapping[str, Definition]) 
 
 def _closure_changes(outer: ast.FunctionDef) -> bool:
     """Whether a function inside another rebinds or changes what the other binds."""
-    inner = [n for n in ast.walk(outer) if isinstance(n, ast.FunctionDef) and n is not outer]
-    if any(isinstance(n, ast.Nonlocal) for f in inner for n in ast.walk(f)):
+    inner = [n for n in trees.walk(outer) if isinstance(n, ast.FunctionDef) and n is not outer]
+    if any(isinstance(n, ast.Nonlocal) for f in inner for n in trees.walk(f)):
         return True
     own = names.local_names(outer)
     functions = {f.name for f in inner}
-    stores = [n for f in inner for n in ast.walk(f) if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store)]
+    stores = [n for f in inner for n in trees.walk(f) if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store)]
     if any(isinstance(n.value, ast.Name) and n.value.id in functions for n in stores):
         return True  # `wrapper.calls += 1`
     return any(name in own - names.local_names(f) for f in inner for name in changed_names(f))
@@ -127,7 +127,7 @@ def _is_class(expr: ast.expr, class_parameter: str | None, instance: str, name: 
 
 def _targets(function: ast.AST) -> Iterator[ast.Attribute]:
     """The attributes that code assigns to, or whose content it changes."""
-    for node in ast.walk(function):
+    for node in trees.walk(function):
         if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load):
             yield node
         elif isinstance(node, ast.Subscript) and not isinstance(node.ctx, ast.Load):
@@ -140,7 +140,7 @@ def _targets(function: ast.AST) -> Iterator[ast.Attribute]:
 
 
 def _assigned(function: ast.AST) -> Iterator[ast.Attribute]:
-    for node in ast.walk(function):
+    for node in trees.walk(function):
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
             yield node
 
@@ -153,7 +153,7 @@ def _changed_attributes(function: ast.AST) -> Iterator[str]:
 
 def changed_names(function: ast.AST) -> Iterator[str]:
     """The names whose objects code changes in place."""
-    for node in ast.walk(function):
+    for node in trees.walk(function):
         if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
             yield node.target.id
         elif isinstance(node, ast.Subscript) and not isinstance(node.ctx, ast.Load):

@@ -6,9 +6,22 @@ What was found is kept with the nodes, as many phases look through the same cell
 from __future__ import annotations
 
 import ast
+import copy
 from collections.abc import Sequence
+from typing import TypeVar
 
-_NODES, _CHILDREN = "_kalec_nodes", "_kalec_children"
+KEPT = "_kalec_"
+"""What the names of the attributes begin with that hold what was found."""
+_NODES, _CHILDREN = KEPT + "nodes", KEPT + "children"
+_Node = TypeVar("_Node", bound=ast.AST)
+
+
+def bare_copy(node: _Node) -> _Node:
+    """A copy of a node, over the same children, that may be given others."""
+    new = copy.copy(node)
+    for name in [name for name in vars(new) if name.startswith(KEPT)]:
+        delattr(new, name)
+    return new
 
 
 def walk(node: ast.AST) -> Sequence[ast.AST]:

@@ -46,17 +46,19 @@ def table_in_a_cell(folder: Path) -> Path:
 
 def eighty_steps(folder: Path) -> Path:
     """KC502: a workflow of over 1 MiB."""
-    return _steps(folder, 80)
+    return _steps(folder, 80, 100)
 
 
 def two_hundred_steps(folder: Path) -> Path:
     """KC503: a workflow of over 1.5 MiB."""
-    return _steps(folder, 200)
+    return _steps(folder, 200, 60)
 
 
-def _steps(folder: Path, count: int) -> Path:
-    cells = ["# %% step:part-1\nx1 = 1"]
-    cells += [f"# %% step:part-{n} prev:part-{n - 1}\nx{n} = x{n - 1} + 1" for n in range(2, count + 1)]
+def _steps(folder: Path, count: int, lines: int) -> Path:
+    """Steps in a chain, each with so many lines of code of 120 characters."""
+    code = "\n".join(f"print('{'a long story, ' * 7}')".ljust(120, "#") for _ in range(lines))
+    cells = [f"# %% step:part-1\nx1 = 1\n{code}"]
+    cells += [f"# %% step:part-{n} prev:part-{n - 1}\nx{n} = x{n - 1} + 1\n{code}" for n in range(2, count + 1)]
     return write_notebook(folder / "example.ipynb", "\n".join(cells))
 
 

@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from kfp.pipeline_spec import pipeline_spec_pb2
 from launcher import substitute, substitute_locally
-from pipelines import PROGRAM, cell, chain, churn, one_step, with_parameters
+from pipelines import PROGRAM, backend_bytes, cell, chain, churn, one_step, with_parameters
 
 from kalecompiler import compile as compiling
 from kalecompiler import payload, render, sizes
@@ -323,20 +323,7 @@ class TestSizes:
     @pytest.mark.parametrize("length", [1, 20, 90])
     def test_the_estimate_is_close_to_what_the_backend_makes(self, length: int) -> None:
         compiled = compile_package(chain(length))
-        assert 0 <= compiled.workflow_bytes / _backend_bytes(compiled.spec) - 1 < 0.15
-
-
-def _backend_bytes(spec: dict[str, Any]) -> int:
-    """The workflow KFP's backend makes of a package: its arguments exactly, its templates as measured in its own."""
-    arguments = [spec["root"], *spec["components"].values(), *spec["root"]["dag"]["tasks"].values()]
-    arguments += [executor["container"] for executor in spec["deploymentSpec"]["executors"].values()]
-    templates = sum(800 + 2 * 110 + 8 * len(task) for task in spec["root"]["dag"]["tasks"])
-    return 8150 + templates + sum(len(json.dumps(_go_json(item), ensure_ascii=False).encode()) for item in arguments)
-
-
-def _go_json(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+        assert 0 <= compiled.workflow_bytes / backend_bytes(compiled.spec) - 1 < 0.15
 
 
 CANARY = "__import__('builtins').__dict__.__setitem__('kalec_canary', 1)"

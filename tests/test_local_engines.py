@@ -12,7 +12,7 @@ import pytest
 import yaml
 from support import write_notebook
 
-from kalecompiler import commands
+from kalecompiler import commands, sizes
 from kalecompiler.cli import main
 
 ROOT = Path(__file__).parents[1]
@@ -32,6 +32,16 @@ open("should not", "w").close()
 import json
 with open("status", "w") as file:
     json.dump(final_status, file)
+"""
+SHARED = """
+# %% pipeline-parameters
+n = 3
+# %% step:make
+xs = list(range(n))
+# %% step:tell
+import json
+with open("told", "w") as file:
+    json.dump([n, sum(xs) + n], file)
 """
 KFP_LOCAL = """
 import sys
@@ -60,6 +70,27 @@ def test_retries_ignored_failures_and_the_exit_step_work(
     assert Path("went on").exists()
     assert not Path("should not").exists()
     assert json.loads(Path("status").read_text())["state"] == "FAILED"
+
+
+@pytest.mark.parametrize("engine", ["kfp.local", "kalec run"])
+def test_a_program_that_the_steps_share_runs(
+    engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sizes, "WORKFLOW_WARNING", 0)
+    path = write_notebook(Path("n.ipynb"), SHARED)
+    if engine == "kfp.local":
+        text = commands.compile_(path, {}).compiled.text
+        assert text.count("speaks the contract") == 1
+        Path("n.yaml").write_text(text, encoding="utf-8")
+        command = [sys.executable, "-c", KFP_LOCAL, "n.yaml", str(tmp_path / "root")]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert "finished with status" in done.stdout + done.stderr
+    else:
+        assert main(["run", "n.ipynb", "-p", "kalec_runtime=x"]) == 2
+        assert "`kalec_runtime`" in capsys.readouterr().err
+        assert main(["run", "n.ipynb"]) == 0
+    assert json.loads(Path("told").read_text()) == [3, 6]
 
 
 def test_the_example_with_a_volume_a_secret_and_an_exit_step_runs(

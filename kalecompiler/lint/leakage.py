@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from kalecompiler import trees
 from kalecompiler.diagnostics import LEAKING_FIT, Diagnostic
 from kalecompiler.lint.subject import Subject
 from kalecompiler.model import Role
@@ -44,7 +45,7 @@ def find(subject: Subject) -> Iterator[Diagnostic]:
 def _splits(subject: Subject, statement: ast.stmt) -> Iterator[ast.Call]:
     if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         return
-    for node in ast.walk(statement):
+    for node in trees.walk(statement):
         if isinstance(node, ast.Call) and subject.path(node.func) == _SPLIT:
             yield node
 

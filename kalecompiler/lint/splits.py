@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from kalecompiler import trees
 from kalecompiler.diagnostics import UNSEEDED_SPLIT, Diagnostic
 from kalecompiler.lint.subject import Call, Subject
 
@@ -18,7 +19,7 @@ _TORCH = "torch.utils.data.random_split"
 def find(subject: Subject) -> Iterator[Diagnostic]:
     """A finding for each such call, unless something above it is called like a seed."""
     seeds = [_place(call) for call in subject.calls if "seed" in call.last.lower() and not call.last.startswith("get")]
-    inner = {id(n) for item in subject.nodes if isinstance(item.node, _FUNCTIONS) for n in ast.walk(item.node)}
+    inner = {id(n) for item in subject.nodes if isinstance(item.node, _FUNCTIONS) for n in trees.walk(item.node)}
     for call in subject.calls:
         cure = _cure(call)
         if cure is None or any(id(call.node) in inner or seed < _place(call) for seed in seeds):

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from kalecompiler import trees
 from kalecompiler.dotted import dotted_path, import_paths
 from kalecompiler.model import Location, Notebook, Pipeline
 
@@ -94,7 +95,7 @@ def of(analysis: Analysis, planned: Planned) -> Subject:
     """The subject that an analysis and the plan made of it are."""
     reading = analysis.reading
     paths = import_paths(part.tree for part in reading.parts)
-    nodes = tuple(Node(part, node) for part in reading.parts for node in ast.walk(part.tree))
+    nodes = tuple(Node(part, node) for part in reading.parts for node in trees.walk(part.tree))
     calls = tuple(_calls(nodes, paths))
     return Subject(reading, analysis.flow, planned.draft, planned.pipeline is not None, paths, nodes, calls)
 

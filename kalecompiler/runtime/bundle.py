@@ -78,10 +78,10 @@ def digests(hasher: Any, pieces: Sequence[Sequence[Any]], first: Callable[[], ob
 
     def work() -> None:
         for number in todo:
-            hash = hasher()
+            made = hasher()
             for part in pieces[number]:
-                hash.update(part)
-            found[number] = hash.hexdigest()
+                made.update(part)
+            found[number] = made.hexdigest()
 
     helper = threading.Thread(target=work)
     helper.start()
