@@ -214,6 +214,7 @@ def _step(reading: Reading, c: Connected, wiring: _Wiring, metrics: Sequence[res
     inputs, outputs = wiring.ports[c.name]
     taken = [*c.parameters, *inputs.values(), *outputs.values()]
     parts = reading.steps[c.name]
+    shown, state = ports.assign([("metrics", "shown"), ("snapshot", "state")], taken)
     return Step(
         name=c.name,
         task=task_name(c.name),
@@ -228,7 +229,8 @@ def _step(reading: Reading, c: Connected, wiring: _Wiring, metrics: Sequence[res
         parameters=tuple(p.name for p in reading.parameters if p.name in c.parameters),
         definitions=tuple(sorted({d.definition.name for d in c.carried})),
         metrics=tuple(Metric(m.name, m.name) for m in metrics),
-        metrics_port=ports.assign([("metrics", "shown")], taken)[0],
+        metrics_port=shown,
+        snapshot_port=state,
         guards=tuple(Guard(v, _changed_at(reading, c, v)) for v in c.guards),
         apart=c.apart,
         cells=tuple(p.annotation.cell.number for p in parts),

@@ -296,6 +296,7 @@ class Step:
     code: tuple[Code, ...] = ()
     metrics: tuple[Metric, ...] = ()
     metrics_port: str = "metrics"
+    snapshot_port: str = "snapshot"
     guards: tuple[Guard, ...] = ()
     apart: tuple[str, ...] = ()
     packages: tuple[Package, ...] = ()
@@ -304,6 +305,11 @@ class Step:
     cells: tuple[int, ...] = ()
     settings: StepSettings = StepSettings()
     origin: Location | None = None
+
+    @property
+    def snapshot(self) -> str:
+        """What is kept of its state: passed, all or off."""
+        return self.settings.one("snapshot") or "passed"
 
     @property
     def exits(self) -> bool:

@@ -141,6 +141,8 @@ def _component_arguments(step: Step, pipeline: Pipeline, schemas: _Schemas) -> I
         yield f"{output.port}: dsl.Output[{_artifact_type(output.schema)}]"
     if step.metrics:
         yield f"{step.metrics_port}: dsl.Output[dsl.Metrics]"
+    if step.snapshot != "off":
+        yield f"{step.snapshot_port}: dsl.Output[dsl.Artifact]"
     if step.exits:
         yield f"{FINAL_STATUS}: dsl.PipelineTaskFinalStatus"
     if pipeline.whole.workspace is not None:
@@ -153,7 +155,7 @@ def _component_arguments(step: Step, pipeline: Pipeline, schemas: _Schemas) -> I
 def _workspace_port(step: Step) -> str:
     """The input by which KFP learns that a step wants the workspace; the step itself does not read it."""
     ports = [*(item.port for item in step.inputs), *(output.port for output in step.outputs)]
-    taken = {*step.parameters, step.metrics_port, *ports}
+    taken = {*step.parameters, step.metrics_port, step.snapshot_port, *ports}
     name = "workspace"
     while name in taken:
         name += "_"

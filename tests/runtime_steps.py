@@ -73,7 +73,7 @@ def take(variable: str, maker: str = "work", **fields: Any) -> dict[str, Any]:
 def executor_input(content: Mapping[str, Any], folder: Path, **inputs: Any) -> str:
     """The JSON that the launcher puts in the place of `{{$}}`; artifacts of inputs are given by `artifacts`."""
     ports = [item["port"] for item in content.get("outputs", ())]
-    ports += [content["metrics"]["port"]] if "metrics" in content else []
+    ports += [content[name]["port"] for name in ("metrics", "snapshot") if name in content]
     artifacts = {
         port: {"artifacts": [{"name": f"{port}-name", "uri": str(folder / "artifacts" / port), "metadata": {}}]}
         for port in ports

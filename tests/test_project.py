@@ -34,8 +34,10 @@ HOMES = {
     "jinja2": ("render.py",),
     "networkx": ("dataflow.py",),
     "IPython": ("ipython.py", "transformer.py"),
-    "rich": ("progress.py", "submit/display.py"),
-    "click": ("checkcli.py", "cli.py", "console.py", "options.py", "remotecli.py", "tagcli.py"),
+    "fsspec": ("runtime/mirror.py", "submit/buckets.py"),
+    "rich": ("progress.py", "snapshots/blocks.py", "submit/display.py"),
+    "click": tuple(f"{name}.py" for name in "checkcli cli console lookcli options remotecli tagcli".split())
+    + ("snapshotcli.py", "travelcli.py"),
 }
 
 

@@ -565,7 +565,6 @@ LATER = {
     "together:a,b": ("together", "", "a,b"),
     "metrics:matrix=confusion": ("metrics", "", "matrix=confusion"),
     "metrics:accuracy": ("metrics", "", "accuracy"),
-    "snapshot:all": ("snapshot", "", "all"),
 }
 
 

@@ -8,6 +8,7 @@ import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from kalecompiler.local.results import Failure, Place
 
@@ -20,10 +21,14 @@ _FRAME = re.compile(r'^[ |+]*File "(?P<piece>.+)", line (?P<line>\d+)', re.MULTI
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """What the step's own JSON (see render) says: the variable of each output port, the names of its pieces of code."""
+    """What the step's own JSON (see render) says: the variable of each output port, the names of its pieces of code.
+
+    `step` is all of it.
+    """
 
     variables: Mapping[str, str] = field(default_factory=dict)
     pieces: frozenset[str] = frozenset()
+    step: Mapping[str, Any] = field(default_factory=dict)
 
 
 def read_carried(command: Sequence[str]) -> Carried:
@@ -33,7 +38,7 @@ def read_carried(command: Sequence[str]) -> Carried:
             try:
                 step = json.loads(word)
                 variables = {output["port"]: output["variable"] for output in step.get("outputs", ())}
-                return Carried(variables, frozenset(code["name"] for code in step.get("code", ())))
+                return Carried(variables, frozenset(code["name"] for code in step.get("code", ())), step)
             except (ValueError, KeyError, TypeError, AttributeError):
                 continue
     return Carried()

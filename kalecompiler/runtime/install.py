@@ -15,30 +15,24 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-def folder(folders: list[str]) -> str:
-    """A new temporary folder, put into `folders`, on sys.path for this process and for those it starts."""
+def folder() -> str:
+    """A new folder, until this process ends, on sys.path for it and for those it starts."""
+    import atexit
+    import shutil
     import tempfile
 
     path = tempfile.mkdtemp(prefix="kalec-")
-    folders.append(path)
+    atexit.register(shutil.rmtree, path, True)
     sys.path.insert(0, path)
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (path, os.environ.get("PYTHONPATH"))))
     return path
 
 
-def remove(folders: Sequence[str]) -> None:
-    """Remove the temporary folders."""
-    import shutil
-
-    for path in folders:
-        shutil.rmtree(path, ignore_errors=True)
-
-
-def files(texts: Mapping[str, Sequence[str]], folders: list[str]) -> None:
+def files(texts: Mapping[str, Sequence[str]]) -> None:
     """Write modules (relative path -> lines) where they can be imported."""
     if not texts:
         return
-    root = folder(folders)
+    root = folder()
     for name, lines in texts.items():
         path = os.path.join(root, name)
         os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -47,12 +41,12 @@ def files(texts: Mapping[str, Sequence[str]], folders: list[str]) -> None:
     importlib.invalidate_caches()
 
 
-def packages(wanted: Sequence[Mapping[str, str]], pip: Mapping[str, Any], folders: list[str]) -> None:
+def packages(wanted: Sequence[Mapping[str, str]], pip: Mapping[str, Any]) -> None:
     """Install the packages that are missing; what the image has is left alone. StepFailed if pip fails."""
     missing = [package["requirement"] for package in wanted if not _present(package)]
     if not missing:
         return
-    target = folder(folders)
+    target = folder()
     print("kalec: installing " + ", ".join(missing), file=sys.stderr)
     _pip(missing, target, pip)
     importlib.invalidate_caches()

@@ -22,23 +22,22 @@ def main(step_text: str, executor_input: str) -> int:
     _prepare(step)
     recorder = display.Recorder(os.path.join(os.path.dirname(task.output_file), "display.json"))
     kernel = cells.Kernel(sys.modules["__main__"].__dict__, recorder)
-    folders: list[str] = []
     try:
-        execute(step, task, kernel, folders)
+        execute(step, task, kernel)
         return 0
     except BaseException as error:  # the edge: everything that cells may raise ends here
         return _failed(error, step, kernel)
     finally:
         kernel.close()
         recorder.close()
-        if folders:
-            parts.find("install").remove(folders)
 
 
-def execute(step: Mapping[str, Any], task: contract.Task, kernel: cells.Kernel, folders: list[str]) -> None:
+def execute(step: Mapping[str, Any], task: contract.Task, kernel: cells.Kernel) -> None:
     """Everything that a step does, in order. Raises what the cells raise, StepFailed and ValueProblem."""
     namespace = kernel.namespace
-    _set_up(step, task, namespace, folders)
+    if "snapshot" in step:
+        parts.find("snapshot").use(step, task, kernel)
+    _set_up(step, task, namespace)
     _run(step, kernel, "imports", "functions")
     if step.get("inputs"):
         parts.find("inputs").load(step, task, namespace, True)
@@ -65,12 +64,12 @@ def _prepare(step: Mapping[str, Any]) -> None:
     signal.signal(signal.SIGTERM, _terminate)
 
 
-def _set_up(step: Mapping[str, Any], task: contract.Task, namespace: dict[str, Any], folders: list[str]) -> None:
+def _set_up(step: Mapping[str, Any], task: contract.Task, namespace: dict[str, Any]) -> None:
     """Packages and files that the image lacks, what translated IPython calls, and the parameters."""
     if step.get("packages") or step.get("files"):
         install = parts.find("install")
-        install.packages(step.get("packages", ()), step.get("pip", {}), folders)
-        install.files(step.get("files", {}), folders)
+        install.packages(step.get("packages", ()), step.get("pip", {}))
+        install.files(step.get("files", {}))
     if step.get("handlers"):
         parts.find("handlers").use(step["handlers"])
     if "shell" in step.get("parts", ()):
