@@ -229,8 +229,8 @@ def _step(reading: Reading, c: Connected, wiring: _Wiring, metrics: Sequence[res
     inputs, outputs = wiring.ports[c.name]
     taken = [*c.parameters, *inputs.values(), *outputs.values()]
     charts = [m for m in metrics if m.is_chart]
-    wanted = [("metrics", "shown"), ("report", "page"), *((m.name, "chart") for m in charts)]
-    metrics_port, report_port, *chart_ports = ports.assign(wanted, taken)
+    wanted = [("metrics", "shown"), ("report", "page"), ("snapshot", "state"), *((m.name, "chart") for m in charts)]
+    metrics_port, report_port, snapshot_port, *chart_ports = ports.assign(wanted, taken)
     parts = reading.steps[c.name]
     return Step(
         name=c.name,
@@ -252,6 +252,7 @@ def _step(reading: Reading, c: Connected, wiring: _Wiring, metrics: Sequence[res
             for m, port in zip(charts, chart_ports, strict=True)
         ),
         report_port=report_port,
+        snapshot_port=snapshot_port,
         guards=tuple(Guard(v, _changed_at(reading, c, v)) for v in c.guards),
         apart=c.apart,
         cells=tuple(p.annotation.cell.number for p in parts),

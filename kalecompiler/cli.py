@@ -14,7 +14,17 @@ from typing import Any, NoReturn
 
 import click
 
-from kalecompiler import checkcli, commands, console, remotecli, reportcli, tagcli
+from kalecompiler import (
+    checkcli,
+    commands,
+    console,
+    lookcli,
+    remotecli,
+    reportcli,
+    snapshotcli,
+    tagcli,
+    travelcli,
+)
 from kalecompiler.diagnostics import KalecError, NotebookError, UsageError
 from kalecompiler.options import (
     COLOR,
@@ -171,6 +181,7 @@ def _check_packages(paths: tuple[Path, ...], options: dict[str, Any], strict: bo
 )
 @click.option("--until", metavar="STEP", help="Run this step and what it needs, and no more.")
 @click.option("--isolate", is_flag=True, help="Start each step in an empty folder, as a pod does.")
+@click.option("--cache", is_flag=True, help="Take over steps that a kept run has with the same code, inputs and files.")
 @click.option("--folder", type=click.Path(path_type=Path), metavar="DIR", help="Where the run gets its folder.")
 @VOLUMES
 @SECRETS
@@ -179,7 +190,7 @@ def _check_packages(paths: tuple[Path, ...], options: dict[str, Any], strict: bo
 @IMAGE
 @STRICT
 @COLOR
-def run(notebook: Path, format_: str, image: str | None, strict: bool, **request: Any) -> int:
+def run(notebook: Path, format_: str, image: str | None, strict: bool, cache: bool, **options: Any) -> int:
     """Compile a notebook and run the package here.
 
     Independent steps run side by side, each in a process of its own.
@@ -189,17 +200,26 @@ def run(notebook: Path, format_: str, image: str | None, strict: bool, **request
     if commands.status(package.diagnostics, strict):
         console.error("not run, as --strict takes warnings for errors")
         return 1
+    request = commands.RunRequest(**options)
+    if cache:
+        from kalecompiler import travel
+
+        request, decisions = travel.cached(notebook, package, request)
+        if decisions:
+            console.note(travel.plan_text(decisions, "text"))
     with console.progress(package.pipeline) as on_event:
-        result = commands.run(notebook, package, commands.RunRequest(**request), on_event, console.note)
+        result = commands.run(notebook, package, request, on_event, console.note)
     click.echo(commands.describe_run(result, format_))
     return {"succeeded": 0, "stopped": INTERRUPTED}.get(result.status.value, 1)
 
 
-for command in reportcli.COMMANDS:
-    kalec.add_command(command)
-
-
-for command in remotecli.COMMANDS:
+for command in (
+    *lookcli.COMMANDS,
+    *travelcli.COMMANDS,
+    *snapshotcli.COMMANDS,
+    *reportcli.COMMANDS,
+    *remotecli.COMMANDS,
+):
     kalec.add_command(command)
 
 

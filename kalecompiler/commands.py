@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +28,10 @@ if TYPE_CHECKING:
     from kalecompiler.checking import Report, Request
     from kalecompiler.compile import Compiled
     from kalecompiler.local import Event, RunResult
+    from kalecompiler.local.keeping import Keeper
     from kalecompiler.packagecheck import Compared
+    from kalecompiler.snapshots.manifest import Manifest
+    from kalecompiler.snapshots.reuse import Reuse
 
 Options = Mapping[str, Any]
 
@@ -109,7 +112,10 @@ def check_packages(paths: Sequence[Path], options: Options) -> Compared:
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """How to run a package here: what `kalec run` was told."""
+    """How to run a package here: what `kalec run` was told.
+
+    `arguments` are values that hold where nothing else is said; `reuse` tells which steps need not run.
+    """
 
     parameters: tuple[str, ...] = ()
     file: Path | None = None
@@ -120,6 +126,8 @@ class RunRequest:
     volumes: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
     config_maps: tuple[str, ...] = ()
+    arguments: Mapping[str, object] = field(default_factory=dict)
+    reuse: Reuse | None = None
 
 
 def run(
@@ -149,15 +157,19 @@ def run(
         teller.take(event)
 
     compiled = package.compiled
+    folder = request.folder or local.default_root(path.parent)
+    given = parse_arguments(request.parameters, request.file, package.pipeline.parameters)
+    reuse = request.reuse
+    order = [step.settings.one("display-name") or step.name for step in package.pipeline.steps]
     return local.run(
         compiled.spec,
-        arguments=parse_arguments(request.parameters, request.file, package.pipeline.parameters),
-        folder=request.folder or local.default_root(path.parent),
+        arguments={**request.arguments, **given},
+        folder=folder,
         workdir=path.parent,
         jobs=request.jobs,
         isolate=request.isolate,
         until=request.until,
-        order=[step.settings.one("display-name") or step.name for step in package.pipeline.steps],
+        order=order,
         on_event=observe,
         platform=compiled.platform,
         given=provided.parse(request.volumes, request.secrets, request.config_maps),
@@ -166,7 +178,32 @@ def run(
             **keeping.about(package.pipeline),
             "provenance": provenance.gather(path, source, package.pipeline, compiled.spec, compiled.platform),
         },
+        keeper=_keeper(path, package, folder, order, note, reuse.manifests if reuse else {}),
+        taken=reuse.taken if reuse else {},
     )
+
+
+def _keeper(
+    path: Path,
+    package: Package,
+    folder: Path,
+    order: Sequence[str],
+    note: Callable[[str], None],
+    taken: Mapping[str, Manifest],
+) -> Keeper | None:
+    """Who keeps the snapshots of a run whose folder is in `folder`; None where its level is `off` everywhere."""
+    from kalecompiler.snapshots.ingest import Ingest
+    from kalecompiler.snapshots.store import Store, StoreProblem
+
+    if all(step.snapshot == "off" for step in package.pipeline.steps):
+        return None
+    try:
+        home = folder.absolute().parent if folder.absolute().parent.name == ".kalec" else folder / ".kalec"
+        store = Store.open(home / "store", create=True)
+    except StoreProblem as error:
+        note(f"no snapshots are kept: {error}")
+        return None
+    return Ingest(store, path, package.compiled.text.encode(), tuple(order), note, taken)
 
 
 def report_run(run: str, folder: Path | None, output: Path | None, format_: str) -> list[Path]:

@@ -320,6 +320,7 @@ class Step:
     metrics_port: str = "metrics"
     charts: tuple[Chart, ...] = ()
     report_port: str = ""
+    snapshot_port: str = "snapshot"
     guards: tuple[Guard, ...] = ()
     apart: tuple[str, ...] = ()
     packages: tuple[Package, ...] = ()
@@ -328,6 +329,11 @@ class Step:
     cells: tuple[int, ...] = ()
     settings: StepSettings = StepSettings()
     origin: Location | None = None
+
+    @property
+    def snapshot(self) -> str:
+        """What is kept of its state: passed, all or off."""
+        return self.settings.one("snapshot") or "passed"
 
     @property
     def exits(self) -> bool:

@@ -15,14 +15,16 @@ def describe(result: RunResult) -> str:
     How a step failed is told while the run goes on (see `progress`).
     """
     lines = [line for step in result.steps for line in _results(step)]
-    done = sum(step.status is Status.SUCCEEDED for step in result.steps)
+    done = sum(step.status in (Status.SUCCEEDED, Status.REUSED) for step in result.steps)
+    reused = sum(step.status is Status.REUSED for step in result.steps)
     wanted = sum(step.status is not Status.NOT_RUN for step in result.steps)
     ending = f"run {result.run} {result.status.value}: {done} of {wanted} steps done"
+    ending += f", {reused} of them reused" if reused else ""
     return "\n".join([*lines, ending, f"logs and values: {result.folder}"])
 
 
 def _results(step: StepResult) -> Iterator[str]:
-    if step.status is not Status.SUCCEEDED:
+    if step.status not in (Status.SUCCEEDED, Status.REUSED):
         return
     printed = _tail(step)
     if not printed and not step.metrics:

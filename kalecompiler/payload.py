@@ -19,6 +19,9 @@ FORMAT = 1
 EXECUTOR_INPUT = "{{$}}"
 """What KFP's launcher replaces with the JSON of a task's inputs and outputs."""
 
+SNAPSHOTS = "KALEC_SNAPSHOTS"
+"""The variable of a step's environment that names a second place for its snapshots: a mounted folder, or a URL."""
+
 _YAML_BREAKS_OR_HIDES = r"[^\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd]"
 _REPLACED_BY_OTHERS = re.compile(r"\{\{|\}\}|'''|\$(?=[$(])|(?<=pytho)n(?=3)|" + _YAML_BREAKS_OR_HIDES)
 
@@ -95,6 +98,7 @@ def content(step: Step, pipeline: Pipeline) -> dict[str, Any]:
         "handlers": [handler_json(handler) for handler in step.handlers],
         "max-artifact-size": step.settings.max_artifact_size,
         "preview": step.settings.preview,
+        "snapshot": _snapshot(step),
         "hash": _hash(pipeline),
         "code": [_code(code) for code in step.code],
     }
@@ -127,6 +131,16 @@ def _cell_name(output: Output, step: Step) -> str | None:
         if code.kind is CodeKind.CELL and code.origin and output.origin and code.origin.cell == output.origin.cell:
             return code.name
     return None
+
+
+def _snapshot(step: Step) -> dict[str, Any]:
+    """What is kept of the step's state; its environment may name a second place for it."""
+    if step.snapshot == "off":
+        return {}
+    place = dict(step.settings.of("env")).get(SNAPSHOTS)
+    secrets = sorted({variable for _, variable in step.settings.of("secret")})
+    extra = ({"secrets": secrets} if secrets else {}) | ({"to": place} if place else {})
+    return {"port": step.snapshot_port, "level": step.snapshot} | extra
 
 
 def _metrics(step: Step) -> dict[str, Any]:

@@ -34,6 +34,7 @@ Locate = Callable[[Place], Location | None]
 
 _MARKS = {
     Status.SUCCEEDED: ("✓", "green"),
+    Status.REUSED: ("=", "green"),
     Status.FAILED: ("✗", "red"),
     Status.SKIPPED: ("-", "yellow"),
     Status.STOPPED: ("■", "yellow"),
@@ -60,6 +61,8 @@ def headline(result: StepResult) -> str:
     """One line on how a step ended."""
     if result.status is Status.SKIPPED:
         return f"{result.name}  skipped: a step above it failed"
+    if result.status is Status.REUSED:
+        return f"{result.name}  reused"
     why = f": {result.failure.message}" if result.failure else ""
     return f"{result.name}  {result.status.value} in {result.seconds:.2f} s{why}"
 

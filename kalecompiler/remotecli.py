@@ -38,7 +38,7 @@ TIMEOUT = click.option(
 )
 
 
-def _endpoint_options(function: Function) -> Function:
+def endpoint_options(function: Function) -> Function:
     """The options that say which endpoint is meant; they arrive as one argument each."""
     options = [
         click.option("--host", metavar="URL", help="The endpoint; else $KF_PIPELINES_ENDPOINT."),
@@ -81,7 +81,7 @@ def _json(value: Any) -> None:
     )
 )
 @NOTEBOOK
-@_endpoint_options
+@endpoint_options
 @PARAMETER
 @PARAMETER_FILE
 @click.option("--experiment", metavar="NAME", help="The experiment of the run; it is made if need be.")
@@ -184,15 +184,19 @@ def _tell_failures(run: RunView, tails: dict[str, list[str]]) -> None:
             console.note(f"  | {line}")
 
 
-@click.command(epilog=examples("kalec runs --host http://localhost:8080", "kalec runs --endpoint prod --format json"))
-@_endpoint_options
-@click.option("--experiment", metavar="NAME", help="Only the runs of this experiment.")
-@click.option(
-    "--limit", type=click.IntRange(min=1), default=20, show_default=True, metavar="N", help="At most so many."
-)
-@formats("text", "json")
-def runs(experiment: str | None, limit: int, format_: str, **options: Any) -> int:
-    """List the runs of an endpoint, the newest first."""
+def is_configured(folder: Path) -> bool:
+    """Whether an endpoint is meant where none is named: by the environment, or as the only one of pyproject.toml."""
+    from kalecompiler.submit.endpoint import Given, resolve
+
+    try:
+        resolve(Given(), folder)
+    except UsageError as error:
+        return "no endpoint is named" not in str(error)
+    return True
+
+
+def list_runs(experiment: str | None, limit: int, format_: str, options: dict[str, Any]) -> int:
+    """`kalec runs` of an endpoint."""
     from kalecompiler import remote
     from kalecompiler.submit import views
 
@@ -204,17 +208,8 @@ def runs(experiment: str | None, limit: int, format_: str, **options: Any) -> in
     return 0
 
 
-@click.command(epilog=examples("kalec show latest --endpoint prod", "kalec show 1c8d34ae --endpoint prod --wait"))
-@RUN
-@_endpoint_options
-@WAIT
-@TIMEOUT
-@formats("text", "json")
-def show(run: str, wait: bool, timeout: float | None, format_: str, **options: Any) -> int:
-    """Show a run of an endpoint, and its steps.
-
-    RUN is an id, its beginning, a name, `latest` or `latest~1`. With --wait the exit status says how the run ended.
-    """
+def show_run(run: str, wait: bool, timeout: float | None, format_: str, options: dict[str, Any]) -> int:
+    """`kalec show RUN` of an endpoint."""
     from kalecompiler import remote
 
     if timeout is not None and not wait:
@@ -231,10 +226,15 @@ def show(run: str, wait: bool, timeout: float | None, format_: str, **options: A
     return remote.status(found) if wait else 0
 
 
+def connect(options: dict[str, Any]) -> Connection:
+    """A connection to the endpoint that is meant; its options are taken out of `options`."""
+    return _connect(_endpoint(Path.cwd(), options))
+
+
 @click.command(epilog=examples("kalec logs latest train --endpoint prod"))
 @RUN
 @click.argument("step", required=False)
-@_endpoint_options
+@endpoint_options
 def logs(run: str, step: str | None, **options: Any) -> int:
     """Print the logs of a run's steps, or of one step."""
     from kalecompiler import remote
@@ -248,7 +248,7 @@ def logs(run: str, step: str | None, **options: Any) -> int:
 
 @click.command(epilog=examples("kalec stop latest --endpoint prod"))
 @RUN
-@_endpoint_options
+@endpoint_options
 def stop(run: str, **options: Any) -> int:
     """Stop a run of an endpoint."""
     from kalecompiler import remote
@@ -263,7 +263,7 @@ def auth() -> None:
 
 
 @auth.command(epilog=examples("kalec auth check --endpoint prod"))
-@_endpoint_options
+@endpoint_options
 @formats("text", "json")
 def check(format_: str, **options: Any) -> int:
     """Tell how an endpoint is logged into, and whether that works.
@@ -281,4 +281,4 @@ def check(format_: str, **options: Any) -> int:
     return 0
 
 
-COMMANDS: tuple[click.Command, ...] = (submit, runs, show, logs, stop, auth)
+COMMANDS: tuple[click.Command, ...] = (submit, logs, stop, auth)

@@ -148,6 +148,8 @@ def _component_arguments(step: Step, pipeline: Pipeline, schemas: _Schemas, prog
         yield f"{output.port}: dsl.Output[{_artifact_type(output.schema)}]"
     for port, schema in step.shown.items():
         yield f"{port}: dsl.Output[{_artifact_type(schema)}]"
+    if step.snapshot != "off":
+        yield f"{step.snapshot_port}: dsl.Output[dsl.Artifact]"
     if step.exits:
         yield f"{FINAL_STATUS}: dsl.PipelineTaskFinalStatus"
     if pipeline.whole.workspace is not None:
@@ -162,7 +164,7 @@ def _component_arguments(step: Step, pipeline: Pipeline, schemas: _Schemas, prog
 def _workspace_port(step: Step) -> str:
     """The input by which KFP learns that a step wants the workspace; the step itself does not read it."""
     ports = [*(item.port for item in step.inputs), *(output.port for output in step.outputs)]
-    taken = {*step.parameters, *step.shown, *ports}
+    taken = {*step.parameters, *step.shown, step.snapshot_port, *ports}
     name = "workspace"
     while name in taken:
         name += "_"

@@ -244,6 +244,10 @@ GRAMMAR: dict[str, Kind] = {
         "preview:5", 0, rule.matches(_ROWS, "number of rows from 0 to 100"), "preview", Shape.NUMBER, "preview = 5",
         "the step's JSON in `args`", local=_RUNS,
     ),
+    "snapshot": Kind(
+        "snapshot:all", 0, rule.one_of("passed", "all", "off"), "snapshot", Shape.TEXT, 'snapshot = "all"',
+        "an output `snapshot` of the step, and the step's JSON in `args`", local=_RUNS,
+    ),
     "changes": Kind(
         "changes:model", 0, rule.identifier, becomes="the edges of the graph, and the outputs of the step", local=_RUNS,
         by_value=True, shared=False,
@@ -258,6 +262,5 @@ GRAMMAR: dict[str, Kind] = {
         "an output of the step: `system.Metrics`, `system.ClassificationMetrics`, `system.Markdown` or `system.HTML`",
         local=_RUNS, by_value=True, shared=False,
     ),
-    "snapshot": Kind("snapshot:passed", 0, rule.one_of("passed", "all", "off"), effective=False),
 }  # fmt: skip
 """The rows by the first word of their tags."""

@@ -204,6 +204,7 @@ class Run:
         given = {p.name: p.default for p in self.pipeline.parameters} | self.arguments
         inputs = {i.port: self.done[i.producer][i.source_port] for i in step.inputs}
         ports = [*(o.port for o in step.outputs), *step.shown]
+        ports += [step.snapshot_port] if step.snapshot != "off" else []
         return {
             "inputs": {
                 "parameterValues": {n: given[n] for n in step.parameters if given[n] is not None},

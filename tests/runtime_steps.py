@@ -76,6 +76,7 @@ def executor_input(content: Mapping[str, Any], folder: Path, **inputs: Any) -> s
     shown = content.get("metrics", {})
     ports += [entry["port"] for entry in (shown, *shown.get("charts", ())) if "port" in entry]
     ports += [content["report"]] if "report" in content else []
+    ports += [content["snapshot"]["port"]] if "snapshot" in content else []
     artifacts = {
         port: {"artifacts": [{"name": f"{port}-name", "uri": str(folder / "artifacts" / port), "metadata": {}}]}
         for port in ports

@@ -30,15 +30,17 @@ HOMES = {
     "kfp": ("compile.py", "submit/connection.py"),
     "kfp_server_api": ("submit/transport.py",),
     "requests": ("submit/dex.py", "submit/transport.py"),
-    "nbformat": ("notebook.py", "reporting/executed.py"),
+    "nbformat": ("notebook.py", "reporting/executed.py", "snapshots/notebookout.py"),
     "nbconvert": ("reporting/cellhtml.py",),
     "jinja2": ("render.py", "reporting/cellhtml.py", "reporting/page.py"),
     "mlflow": ("tracking/mlflowruns.py",),
     "wandb": ("tracking/wandbruns.py",),
     "networkx": ("dataflow.py",),
     "IPython": ("ipython.py", "transformer.py"),
-    "rich": ("progress.py", "submit/display.py"),
-    "click": ("checkcli.py", "cli.py", "console.py", "options.py", "remotecli.py", "reportcli.py", "tagcli.py"),
+    "fsspec": ("runtime/mirror.py", "submit/buckets.py"),
+    "rich": ("progress.py", "snapshots/blocks.py", "submit/display.py"),
+    "click": tuple(f"{name}.py" for name in "checkcli cli console lookcli options remotecli reportcli tagcli".split())
+    + ("snapshotcli.py", "travelcli.py"),
 }
 
 
@@ -109,7 +111,7 @@ def test_each_library_has_one_home(library: str) -> None:
 
 def test_the_runtime_needs_the_standard_library_alone() -> None:
     found = set().union(*(imports(path) for path in (PACKAGE / "runtime").rglob("*.py")))
-    assert found - set(sys.stdlib_module_names) - {"kalecompiler", "IPython", "cloudpickle", "blake3"} <= {
+    assert found - set(sys.stdlib_module_names) - {"kalecompiler", "IPython", "cloudpickle", "blake3", "fsspec"} <= {
         "numpy",
         "pandas",
     }

@@ -97,7 +97,8 @@ def test_a_consumer_takes_the_type_of_the_producer() -> None:
     consumer = Step("b", "b", after=("a",), inputs=(Artifact("m", "a", "m_1", "m"),))
     arguments = functions(render.render(Pipeline("types", "n.ipynb", (producer, consumer))))["b"].args.args
     assert [(arg.arg, ast.unparse(arg.annotation)) for arg in arguments if arg.annotation] == [
-        ("m_1", "dsl.Input[dsl.Model]")
+        ("m_1", "dsl.Input[dsl.Model]"),
+        ("snapshot", "dsl.Output[dsl.Artifact]"),
     ]
 
 
@@ -119,7 +120,9 @@ def test_parameters_are_typed(parameter: Parameter, written: str) -> None:
 
 def test_a_parameter_that_may_be_left_out_comes_last_in_a_component() -> None:
     module = render.render(with_parameters(Parameter("a", "int", None, optional=True), Parameter("b", "int", 1)))
-    assert ast.unparse(functions(module)["train"].args) == "b: int, a: Optional[int]=None"
+    assert ast.unparse(functions(module)["train"].args) == (
+        "snapshot: dsl.Output[dsl.Artifact], b: int, a: Optional[int]=None"
+    )
 
 
 @pytest.mark.parametrize(
@@ -167,7 +170,7 @@ def test_a_step_carries_only_the_parts_it_needs(source: str, parts: tuple[str, .
 
 def test_the_step_leaves_out_what_is_empty() -> None:
     pipeline = one_step()
-    assert list(payload.content(pipeline.steps[0], pipeline)) == ["format", "step", "notebook", "code"]
+    assert list(payload.content(pipeline.steps[0], pipeline)) == ["format", "step", "notebook", "snapshot", "code"]
 
 
 def test_an_output_names_the_cell_it_comes_from() -> None:

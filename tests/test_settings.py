@@ -386,9 +386,9 @@ METADATA: dict[str, tuple[dict[str, Any], str, str]] = {
         "`steps_defaults`: `generate_html_report` has no effect",
     ),
     "a later setting in steps_defaults": (
-        {"kubeflow_notebook": {"steps_defaults": ["snapshot:all"]}},
+        {"kubeflow_notebook": {"steps_defaults": ["metrics:accuracy"]}},
         "KC105",
-        "the setting `snapshot:all` has no effect yet",
+        "the setting `metrics:accuracy` has no effect yet",
     ),
     "a wrong secret in steps_defaults": (
         {"kubeflow_notebook": {"steps_defaults": {"secrets": {"A": {"secret_name": "Db", "secret_key": "k"}}}}},

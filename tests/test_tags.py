@@ -566,7 +566,6 @@ def test_settings(text: str, setting: tuple[str, str, str]) -> None:
 
 LATER = {
     "together:a,b": ("together", "", "a,b"),
-    "snapshot:all": ("snapshot", "", "all"),
 }
 
 

@@ -14,6 +14,7 @@ from kalecompiler.arguments import unknown_name
 from kalecompiler.diagnostics import UsageError
 from kalecompiler.local import pods, provided
 from kalecompiler.local.folders import create_run, default_root
+from kalecompiler.local.keeping import Keeper, Nobody
 from kalecompiler.local.provided import Provided
 from kalecompiler.local.records import Record
 from kalecompiler.local.results import (
@@ -32,6 +33,7 @@ from kalecompiler.local.results import (
     to_json,
 )
 from kalecompiler.local.runner import Plan, Runner, available_cores
+from kalecompiler.local.taken import Taken
 from kalecompiler.local.tasks import Package, ancestors, in_order, read_package
 from kalecompiler.model import Location, Pipeline
 
@@ -71,6 +73,8 @@ def run(
     given: Provided | None = None,
     note: Callable[[str], None] = lambda text: None,
     about: Mapping[str, Any] | None = None,
+    keeper: Keeper | None = None,
+    taken: Mapping[str, Taken] | None = None,
 ) -> RunResult:
     """Run a package (a PipelineSpec as parsed YAML) and give the result of every step.
 
@@ -80,6 +84,7 @@ def run(
     steps' order by name. `on_event` is called from this thread. `platform` is the package's second document, `given`
     stands for the cluster's volumes, secrets and config maps; `note` is told in one line what is not honoured here.
     `about` is what the run's record, run.json, is to tell beside what happened.
+    `keeper` keeps the snapshots; it is told of the end whatever happened. `taken` has, by key, tasks that need not run.
 
     Ctrl-C, SIGTERM and SIGHUP end every step and everything that it started; the result's status is then STOPPED.
     Raises UsageError, before anything runs, for a package, an argument, a step or a folder that will not do; what
@@ -96,17 +101,23 @@ def run(
         raise UsageError(f"{jobs} steps at once is too few: at least one must run")
     tasks = {key: read.tasks[key] for key in keys if key in wanted}
     given = given or Provided()
-    provided.check(given, read.tasks.values(), tasks.values())
+    provided.check(given, read.tasks.values(), [task for key, task in tasks.items() if key not in (taken or {})])
     if words := provided.left_out(given, tasks.values()):
         note(words)
     place = create_run(folder, read.name)
     record = Record(values, about, on_event)
     record.take(RunStarted(place.name, place, tuple(task.name for task in tasks.values())))
     timeout = pods.run_timeout(platform)
-    run_plan = Plan(tasks, values, place, workdir.absolute(), jobs, isolate, given, timeout)
-    results = Runner(run_plan, record.take).run()
-    steps = tuple(results.get(key) or StepResult(read.tasks[key].name, Status.NOT_RUN) for key in keys)
-    result = RunResult(place.name, _status(results, len(tasks)), place, steps)
+    keeper = keeper or Nobody()
+    reused = {key: item for key, item in (taken or {}).items() if key in tasks}
+    keeper.begin(place.name, place, read, tasks, values)
+    run_plan = Plan(tasks, values, place, workdir.absolute(), jobs, isolate, given, timeout, keeper, reused)
+    runner = Runner(run_plan, record.take)
+    try:
+        results = runner.run()
+    finally:
+        keeper.end(_result(read, keys, place, runner.results, len(tasks)))
+    result = _result(read, keys, place, results, len(tasks))
     record.finish(result, {task.name: key for key, task in read.tasks.items()})
     on_event(RunEnded(result))
     return result
@@ -138,6 +149,14 @@ def _key(package: Package, name: str) -> str:
     if name not in names:
         raise unknown_name("step", name, names)
     return names[name]
+
+
+def _result(
+    package: Package, keys: Sequence[str], place: Path, ends: Mapping[str, StepResult], count: int
+) -> RunResult:
+    """A run of `count` tasks, by how those that were started ended."""
+    steps = tuple(ends.get(key) or StepResult(package.tasks[key].name, Status.NOT_RUN) for key in keys)
+    return RunResult(place.name, _status(ends, count), place, steps)
 
 
 def _status(results: Mapping[str, StepResult], count: int) -> Status:

@@ -8,6 +8,7 @@ import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from kalecompiler.local.results import Failure, Place
 
@@ -22,12 +23,13 @@ _FRAME = re.compile(r'^[ |+]*File "(?P<piece>.+)", line (?P<line>\d+)', re.MULTI
 class Carried:
     """What the step's own JSON (see render) says: the variable of each output port, the names of its pieces of code.
 
-    `shown` are the ports of its charts and its report, which are no values.
+    `shown` are the ports of its charts, its report and its snapshot, which are no values; `step` is all of it.
     """
 
     variables: Mapping[str, str] = field(default_factory=dict)
     pieces: frozenset[str] = frozenset()
     shown: frozenset[str] = frozenset()
+    step: Mapping[str, Any] = field(default_factory=dict)
 
 
 def read_carried(command: Sequence[str]) -> Carried:
@@ -40,7 +42,8 @@ def read_carried(command: Sequence[str]) -> Carried:
                 pieces = frozenset(code["name"] for code in step.get("code", ()))
                 charts = step.get("metrics", {}).get("charts", ())
                 shown = {*(chart["port"] for chart in charts), *([step["report"]] if "report" in step else [])}
-                return Carried(variables, pieces, frozenset(shown))
+                shown |= {step["snapshot"]["port"]} if "snapshot" in step else set()
+                return Carried(variables, pieces, frozenset(shown), step)
             except (ValueError, KeyError, TypeError, AttributeError):
                 continue
     return Carried()

@@ -13,6 +13,7 @@ class Status(enum.Enum):
     """How a step or a run ended. A run is succeeded, failed or stopped."""
 
     SUCCEEDED = "succeeded"
+    REUSED = "reused"  # not run: another run has what it would compute
     FAILED = "failed"
     SKIPPED = "skipped"  # a step above it failed
     STOPPED = "stopped"  # it was running when the run was interrupted

@@ -13,15 +13,16 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from kalecompiler.diagnostics import UsageError
-from kalecompiler.local import executor, failures, provided
+from kalecompiler.local import executor, failures, provided, traces
 from kalecompiler.local.executor import Produced
 from kalecompiler.local.failures import Carried
+from kalecompiler.local.keeping import TRACES, Keeper, Nobody
 from kalecompiler.local.masking import mask
 from kalecompiler.local.processes import Processes, processes, stop_signals
 from kalecompiler.local.provided import Provided
@@ -35,6 +36,7 @@ from kalecompiler.local.results import (
     StepRetrying,
     StepStarted,
 )
+from kalecompiler.local.taken import Taken
 from kalecompiler.local.tasks import Task, levels
 from kalecompiler.local.timers import Timers
 
@@ -45,6 +47,7 @@ DISPLAY = "display.json"
 # Dots keep these from being the names of ports.
 WORK = "work.d"
 
+_DONE = frozenset({Status.SUCCEEDED, Status.REUSED})
 _THREADS = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -59,7 +62,8 @@ _THREADS = (
 class Plan:
     """What to run: the tasks by key in order, the pipeline's arguments, where, and how many at once.
 
-    `provided` stands for the cluster's volumes and secrets; `timeout` is the limit of the whole run in seconds.
+    `provided` stands for the cluster's volumes and secrets; `timeout` is the limit of the whole run in seconds;
+    `keeper` keeps the snapshots; `taken` has the tasks that need not run.
     """
 
     tasks: Mapping[str, Task]
@@ -70,6 +74,8 @@ class Plan:
     isolate: bool = False
     provided: Provided = field(default_factory=Provided)
     timeout: float | None = None
+    keeper: Keeper = field(default_factory=Nobody)
+    taken: Mapping[str, Taken] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -104,6 +110,8 @@ class Runner:
     def run(self) -> Mapping[str, StepResult]:
         """Run all tasks; at the end no process is left. What `on_event` raises ends the run, and comes through."""
         environment = step_environment(self.plan.tasks, self.plan.jobs)
+        for key, taken in self.plan.taken.items():
+            self._take_over(self.plan.tasks[key], taken)
         with stop_signals(lambda: self._messages.put(None)), processes(self.plan.folder.name) as running:
             if self.plan.timeout is not None:
                 self._timers.after(self.plan.timeout, lambda: self._end_run(running))
@@ -122,11 +130,19 @@ class Runner:
             if ready is not None:
                 self._start(ready, running, environment)
 
+    def _take_over(self, task: Task, taken: Taken) -> None:
+        """Record a task that need not run, with what another run's put out."""
+        produced = self._produced[task.key] = taken.outputs(self.plan.folder / task.key)
+        self.plan.keeper.after(task, produced, 0.0, taken.source)
+        paths = {str(item["metadata"].get("variable")): executor.path_of(item) for item in produced.artifacts.values()}
+        outputs = {name: path for name, path in paths.items() if path.exists()}
+        self._record(task.key, StepResult(task.name, Status.REUSED, outputs=outputs, metrics=taken.metrics))
+
     def _is_ready(self, task: Task) -> bool:
         if task.key in self.results or task.key in self._attempts or task.key in self._paused:
             return False
         ends = [self.results.get(key) for key in task.after if key in self.plan.tasks]
-        return all(end is not None and (task.always or end.status is Status.SUCCEEDED) for end in ends)
+        return all(end is not None and (task.always or end.status in _DONE) for end in ends)
 
     def _start(self, task: Task, running: Processes, environment: Mapping[str, str]) -> None:
         if task.key not in self._failed:
@@ -141,10 +157,12 @@ class Runner:
             # No fsync: it is a record, and what is read back is what the step writes.
             (folder / INPUT_FILE).write_text(executor.to_text(given), encoding="utf-8")
             command = executor.substitute(task.command, given)
-            attempt = self._attempts[task.key] = _Attempt(task, given, failures.read_carried(command), started)
+            carried = failures.read_carried(command)
+            attempt = self._attempts[task.key] = _Attempt(task, given, carried, started)
+            self.plan.keeper.before(task, carried.step, given, self._failed.get(task.key, 0) + 1)
             running.start(
                 task.key,
-                [sys.executable if command[0] == "python3" else command[0], *command[1:]],
+                self._command(command, carried, folder),
                 log=folder / LOG,
                 cwd=cwd,
                 env={**environment, **task.env, **provided.environment(self.plan.provided, task, self.plan.folder)},
@@ -156,6 +174,13 @@ class Runner:
         except (OSError, ValueError, UsageError) as error:
             self._attempts.pop(task.key, None)
             self._fail(task, Failure(f"cannot be started: {_reason(error)}"), 0.0, folder / LOG)
+
+    def _command(self, command: Sequence[str], carried: Carried, folder: Path) -> list[str]:
+        """The command as it runs here; that of a step whose snapshots are kept leaves its traces as well."""
+        words = [sys.executable if command[0] == "python3" else command[0], *command[1:]]
+        if carried.step.get("snapshot") and words[1:3] == ["-u", "-c"]:
+            words[3] = traces.prefix(str(folder / TRACES), [str(self.plan.folder)]) + words[3]
+        return words
 
     def _end(self, key: str, status: int) -> None:
         """Take in a process that ended."""
@@ -178,12 +203,15 @@ class Runner:
                 self._retry_or_fail(task, Failure(str(error), None, tail), seconds)
             else:
                 self._produced[key] = produced
+                self.plan.keeper.after(task, produced, seconds)
                 self._record(key, _succeeded(task, produced, attempt.carried, seconds, log))
 
     def _retry_or_fail(self, task: Task, failure: Failure, seconds: float) -> None:
         folder = self.plan.folder / task.key
         failed = self._failed[task.key] = self._failed.get(task.key, 0) + 1
-        if failed > task.retry.count or self._over:
+        last = failed > task.retry.count or self._over
+        self.plan.keeper.failed(task, failure, failed, not last)
+        if last:
             self._fail(task, failure, seconds, folder / LOG)
             return
         keep_attempt(folder, failed)

@@ -19,6 +19,8 @@ def reduce(value: Any, spans: Mapping[int, Any]) -> Any:
     `spans` are arrays that share memory, as `bonds.survey` gives them.
     """
     numpy = sys.modules.get("numpy")
+    if numpy and isinstance(value, numpy.dtype) and value.kind in "biufcSUmM" and not value.metadata:
+        return numpy.dtype, (value.str,)  # numpy's own way sets a state, which untrusted values may not do
     if numpy is None or not isinstance(value, numpy.ndarray):
         return NotImplemented
     kind = type(value)

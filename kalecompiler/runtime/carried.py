@@ -24,6 +24,7 @@ BY_KEY = {
     "handlers": ("handlers", "inputs", "outputs"),
     "preview": ("preview",),
     "max-artifact-size": ("limits",),
+    "snapshot": ("snapshot",),
 }
 # What its code shows that it may need. Too much of it does no harm.
 AWAITS = re.compile(r"\b(async|await|asyncio)\b")
@@ -51,7 +52,11 @@ def extras(step: Mapping[str, Any], others: str = "") -> tuple[str, ...]:
         needed.add("loop")
     if SHOWS.search(text) or any(map(_echoes, step.get("code", ()))):
         needed.add("rich")
-    if step.get("outputs"):
+    if "to" in (step.get("snapshot") or ()):
+        needed.add("mirror")
+    if _keeps(step):
+        needed.add("outputs")
+    if "outputs" in needed or step.get("outputs"):
         needed.update(_savers(step, text, text + "\n" + others))
     return tuple(sorted(needed))
 
@@ -83,10 +88,16 @@ def _drawers(metrics: Mapping[str, Any]) -> set[str]:
     return {*(["charts"] if kinds else []), *(["rich", "htmlreport"] if "html" in kinds else [])}
 
 
+def _keeps(step: Mapping[str, Any]) -> bool:
+    """Whether the snapshot of a step has values of its own."""
+    snapshot = step.get("snapshot") or {}
+    return bool(snapshot) and (snapshot["level"] == "all" or not step.get("outputs"))
+
+
 def _savers(step: Mapping[str, Any], text: str, all_text: str) -> Iterator[str]:
     """The parts that save what the core of saving cannot, or not as well."""
     modules = {str(package.get("module") or package["requirement"]) for package in step.get("packages", ())}
-    takers = [name for output in step["outputs"] for name in output["for"]]
+    takers = [name for output in step.get("outputs", ()) for name in output["for"]]
     if modules or "import" in text:
         yield "arrays"
     if modules or len(takers) > len(set(takers)):

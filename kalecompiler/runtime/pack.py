@@ -52,6 +52,8 @@ PARTS: dict[str, tuple[str, ...]] = {
     "guards": ("guards",),
     "install": ("install",),
     "shell": ("shell",),
+    "snapshot": ("snapshot",),
+    "mirror": ("mirror",),
 }
 COMMON = ("core", "inputs", "outputs")  # what most steps carry: the words are chosen for these
 FIRST = (("core",), ("core", "inputs"), ("core", "outputs"), COMMON)

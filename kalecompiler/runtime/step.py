@@ -37,6 +37,8 @@ def main(step_text: str, executor_input: str) -> int:
 def execute(step: Mapping[str, Any], task: contract.Task, kernel: cells.Kernel) -> None:
     """Everything that a step does, in order. Raises what the cells raise, StepFailed and ValueProblem."""
     namespace = kernel.namespace
+    if "snapshot" in step:
+        parts.find("snapshot").use(step, task, kernel)
     for name in STARTING:
         part = parts.find(name)
         if part:

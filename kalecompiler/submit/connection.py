@@ -84,6 +84,20 @@ class Connection:
         """A run by its id."""
         return self.call(self.client.get_run, run_id=run)
 
+    def json(self, path: str, query: dict[str, str]) -> dict[str, Any]:
+        """An object of JSON of a call that kfp's client does not have."""
+        answer = self._transport.request("GET", self.endpoint.host + path, query_params=list(query.items()))
+        value: dict[str, Any] = json.loads(answer.data or "{}")
+        return value
+
+    def data(self, path: str, query: dict[str, str]) -> bytes:
+        """Bytes of the UI's server."""
+        return bytes(self._transport.data(self.endpoint.ui + path, query))
+
+    def ask(self, path: str, body: bytes, kind: str) -> bytes:
+        """What the UI's server answers to a body of that content type."""
+        return bytes(self._transport.ask(self.endpoint.ui + path, body, kind))
+
     def text(self, path: str, query: dict[str, str]) -> str:
         """Plain text of the UI's server."""
         return str(self._transport.text(self.endpoint.ui + path, query))

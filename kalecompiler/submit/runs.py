@@ -60,7 +60,11 @@ def look(connection: Connection, run_id: str, order: tuple[str, ...] = ()) -> Ru
 
 def steps_of(connection: Connection, run_id: str) -> tuple[str, ...]:
     """The names of a run's steps by its pipeline, each after those that it waits for; none where it is not known."""
-    run = connection.run(run_id)
+    return ordered(tasks_of(spec_of(connection, connection.run(run_id))))
+
+
+def spec_of(connection: Connection, run: Any) -> Mapping[str, Any]:
+    """The specification of a run's pipeline; empty where it is not known any more."""
     spec, reference = run.pipeline_spec, run.pipeline_version_reference
     if not spec and reference and reference.pipeline_version_id:
         try:
@@ -72,8 +76,8 @@ def steps_of(connection: Connection, run_id: str) -> tuple[str, ...]:
         except ServerError as error:
             if error.code != 404:  # the version was deleted
                 raise
-    spec = (spec or {}).get("pipeline_spec", spec) or {}
-    return ordered(tasks_of(spec))
+    found: Mapping[str, Any] = (spec or {}).get("pipeline_spec", spec) or {}
+    return found
 
 
 def tasks_of(spec: Mapping[str, Any]) -> dict[str, Any]:

@@ -43,8 +43,16 @@ class Transport(RESTClientObject):  # type: ignore[misc]  # it ships without typ
 
     def text(self, url: str, query: Mapping[str, str]) -> str:
         """The body of a GET that gives plain text, asked for once. Raises ServerError, UsageError."""
-        answer = self._patient("GET", url, {"query_params": list(query.items())}, json=False)
-        return str(answer.data.decode("utf-8", "replace"))
+        return self.data(url, query).decode("utf-8", "replace")
+
+    def data(self, url: str, query: Mapping[str, str]) -> bytes:
+        """The body of a GET that gives any bytes, asked for once. Raises ServerError, UsageError."""
+        return bytes(self._patient("GET", url, {"query_params": list(query.items())}, json=False).data)
+
+    def ask(self, url: str, body: bytes, kind: str) -> bytes:
+        """The body of the answer to a POST that only asks something. Raises ServerError, UsageError."""
+        headers = {"Content-Type": kind, "Accept": kind, "X-Grpc-Web": "1"}
+        return bytes(self._patient("POST", url, {"body": body, "headers": headers}, json=False).data)
 
     def _patient(self, method: str, url: str, options: dict[str, Any], *, json: bool) -> Any:
         """Send a request, again after a pause while that may help; with a new login once, where the old one ended."""

@@ -25,6 +25,7 @@ from endpoint.conformance import Checker
 from endpoint.dex import Dex
 from endpoint.execution import Executions
 from endpoint.faults import Fault, answers, closes, delays, dies_at, login_page, truncates
+from endpoint.lineage import serve as serve_lineage
 from endpoint.messages import INTERNAL, NOT_FOUND, ApiError, Refusal, Reply, Request, as_json
 from endpoint.routing import call, find_route
 from endpoint.server import Hangup, Server
@@ -73,7 +74,8 @@ class Endpoint:
 
     `auth` is the gate (none: all may pass), `faults` what goes wrong; both may be changed while it runs. `execute` runs
     what is submitted with the local runner; without, runs stay PENDING until `finish`. With `behind_ui` the
-    health is told as the UI's server does. `state` may be given for its
+    health is told as the UI's server does. `lineage` is how it tells where artifacts lie: `api` (the artifacts API),
+    `metadata` (ML Metadata behind the UI) or not at all. `state` may be given for its
     clock and ids. `tls` serves https with that context. Leaving it as a context manager fails for `violations`.
     """
 
@@ -86,6 +88,7 @@ class Endpoint:
         faults: Iterable[Fault] = (),
         execute: bool = False,
         behind_ui: bool = False,
+        lineage: str | None = None,
         state: State | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
@@ -95,6 +98,7 @@ class Endpoint:
         self.violations: list[str] = []
         self._folder = tempfile.TemporaryDirectory(prefix="kalec-endpoint-", ignore_cleanup_errors=True)
         self.executions = Executions(self.state, Path(self._folder.name), execute)
+        self.lineage = lineage
         self._tls, self._checker = tls, Checker(_shared())
         self._server = Server(0, self._answer, tls)
         self.port = self._server.port
@@ -202,7 +206,8 @@ class Endpoint:
             return refusal.reply
         found = find_route(request)
         if found is None:
-            return serve_ui(self.executions, request) or _unknown(request)
+            told = serve_lineage(self.executions, self.state, request, self.lineage)
+            return told or serve_ui(self.executions, request) or _unknown(request)
         self._complain(request, self._checker.request(found[0], request))
         try:
             reply = call(self.state, request, found)

@@ -41,6 +41,8 @@ class Executions:
     def __init__(self, state: State, folder: Path, enabled: bool) -> None:
         self._state, self._folder, self._enabled = state, folder, enabled
         self._found: dict[str, Execution] = {}
+        self.cached: dict[tuple[str, str], str] = {}
+        """By a run's id and a step's key: the run whose artifacts KFP's cache took for those of that step."""
         state.on_created, state.on_terminated = self._start, self._stop
 
     @property

@@ -1,0 +1,92 @@
+"""Keeping house in the store: what the commands `verify`, `gc`, `pin`, `unpin`, `export` and `import` do and say."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from kalecompiler.diagnostics import UsageError
+from kalecompiler.snapshots import find, retention, transfer
+from kalecompiler.snapshots.store import Store
+from kalecompiler.wording import counted
+
+
+def verify(run: str | None, folder: Path, format_: str) -> tuple[str, bool]:
+    """(what to say, whether all is well). Raises StoreProblem where there is no store or no such run."""
+    if run is None:
+        found = retention.verify(find.store_near(folder))
+    else:
+        chosen = find.find(run, folder)
+        found = retention.verify(chosen.store, [chosen.record.run])
+    if format_ == "json":
+        about = {"runs": found.runs, "objects": found.objects, "bytes": found.bytes, "unsigned": found.unsigned}
+        return json.dumps({**about, "problems": list(found.problems)}, indent=1), not found.problems
+    lines = [*found.problems, f"{counted(found.runs, 'run')}, {counted(found.objects, 'object')}, {size(found.bytes)}"]
+    lines[-1] += f": {counted(len(found.problems), 'problem')}" if found.problems else ": all as they were written"
+    if found.unsigned:
+        lines.append(f"{counted(found.unsigned, 'record')} without our signature: values of theirs need --trust")
+    return "\n".join(lines), not found.problems
+
+
+def gc(folder: Path, last: int | None, days: float | None, grace: float, dry: bool, format_: str) -> str:
+    """What was thrown away, or would be. Raises StoreProblem."""
+    store = find.store_near(folder)
+    swept = retention.gc(store, last, days, grace, dry)
+    if format_ == "json":
+        about: dict[str, Any] = {"runs": list(swept.runs), "objects": swept.objects, "bytes": swept.bytes}
+        return json.dumps({**about, "strays": swept.strays, "copies": swept.copies}, indent=1)
+    verb = "would remove" if dry else "removed"
+    lines = [f"{verb} run {run}" for run in swept.runs]
+    lines.append(f"{verb} {counted(swept.objects, 'object')}, {size(swept.bytes)}")
+    if swept.strays:
+        lines.append(f"{verb} {counted(swept.strays, 'unfinished file')} that killed runs left")
+    if swept.copies:
+        lines.append(f"{verb} {counted(swept.copies, 'file')} of values from folders of runs: the store has them too")
+    return "\n".join(lines)
+
+
+def pin(run: str, folder: Path, pinned: bool) -> str:
+    """Pin a run, or take the pin off. Raises StoreProblem."""
+    chosen = find.find(run, folder)
+    retention.pin(chosen.store, chosen.record.run, pinned)
+    name = chosen.record.run
+    return f"{name} is pinned: gc leaves it alone" if pinned else f"{name} is not pinned any more"
+
+
+def export(run: str, file: Path, folder: Path, force: bool) -> str:
+    """Write a run to a tar file. Raises StoreProblem, UsageError."""
+    chosen = find.find(run, folder)
+    if file.exists() and not force:
+        raise UsageError(f"{file} is there already: --force replaces it")
+    try:
+        total = transfer.export(chosen.store, chosen.record.run, file)
+    except OSError as error:
+        raise UsageError(f"{file} cannot be written: {(error.strerror or str(error)).lower()}") from None
+    return f"wrote {file}: run {chosen.record.run}, {size(total)}"
+
+
+def import_(file: Path, folder: Path, trust: bool) -> str:
+    """Take a run from a tar file into the store of a folder, which is made if there is none. Raises StoreProblem."""
+    try:
+        store = find.store_near(folder)
+    except UsageError:
+        home = folder.absolute() / ".kalec"
+        store = Store.open(home / "store", create=True, durable=True)
+        ignore = home / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n", encoding="utf-8")
+    found = transfer.import_(store, file, trust)
+    words = {
+        "signed": "it bears our signature",
+        "unsigned": "it is not signed: its values need --trust",
+        "wrong": "another key signed it: its values need --trust",
+    }
+    return f"imported {found.run}, {counted(found.objects, 'object')}, {size(found.bytes)}; {words[found.state]}"
+
+
+def size(number: float) -> str:
+    """Bytes as people say them."""
+    from kalecompiler.runtime.limits import in_words
+
+    return in_words(int(number))

@@ -1,0 +1,143 @@
+"""What `kalec runs`, `show` and `diff` do with runs that are kept here, or at an endpoint: a few lines each."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kalecompiler.arguments import unknown_name
+from kalecompiler.diagnostics import KalecError, UsageError
+from kalecompiler.snapshots import columns, compare, differencepage, differences, exporting, find, showing
+from kalecompiler.snapshots import runs as kept_runs
+from kalecompiler.snapshots.blocks import Block
+from kalecompiler.snapshots.compare import Comparison
+from kalecompiler.snapshots.manifest import Manifest, VariableRecord
+from kalecompiler.snapshots.runs import Kept
+from kalecompiler.suggest import did_you_mean
+
+if TYPE_CHECKING:
+    from kalecompiler.submit.connection import Connection
+
+LARGEST_TABLE, LARGEST = 4 << 30, 64 << 20
+"""Where digests differ, the bytes of a table are looked at, to name columns, and those of other values, up to this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be shown: a step and a variable of it, if any; how, and whether its values are trusted."""
+
+    step: str | None = None
+    variable: str | None = None
+    preview: int | None = None
+    export: Path | None = None
+    trust: bool = False
+    code: bool = False
+
+
+def has_store(folder: Path) -> bool:
+    """Whether runs are kept in a folder or above it."""
+    try:
+        find.store_near(folder)
+    except UsageError as error:
+        return "no runs are kept" not in str(error)
+    return True
+
+
+def listed(folder: Path, pipeline: str | None, limit: int, format_: str) -> str | list[Block]:
+    """The newest runs that are kept here, of one pipeline or all. Raises UsageError."""
+    store = find.store_near(folder)
+    every = store.runs()
+    found = [record for record in every if pipeline in (None, record.pipeline)]
+    if pipeline is not None and not found:
+        names = sorted({record.pipeline for record in every})
+        hint = did_you_mean(pipeline, names) or (f"there are {', '.join(names)}" if names else "there is none")
+        raise UsageError(f"there is no run of a pipeline `{pipeline}`: {hint}")
+    chosen = found[:limit]
+    pins = store.pins()
+    if format_ == "json":
+        return showing.text([showing.record_json(record, record.run in pins) for record in chosen])
+    return showing.runs(chosen, pins)
+
+
+def kept(word: str, folder: Path) -> Kept:
+    """The run that a word means here. Raises UsageError."""
+    found = find.find(word, folder)
+    return kept_runs.kept(found.store, found.record)
+
+
+def remote_run(connection: Connection, word: str, root: str | None) -> Kept:
+    """The run that a word means at an endpoint. Raises ServerError, UsageError."""
+    from kalecompiler.submit import keptruns
+
+    return keptruns.kept(connection, word, root)
+
+
+def show(run: Kept, wanted: Wanted, format_: str, command: str) -> str | list[Block]:
+    """A run, a step of it, or a variable; a variable is also written to a file. Raises UsageError, KalecError."""
+    if wanted.step is None:
+        return showing.text(showing.as_json(run)) if format_ == "json" else showing.run(run, command)
+    key = step_key(run, wanted.step)
+    if wanted.code:
+        return showing.cells(run.code().get(key, ()))
+    if wanted.variable is None:
+        return showing.text(showing.step_json(run, key)) if format_ == "json" else showing.step(run, key, command)
+    name = wanted.variable
+    variables = run.variables(key)
+    if name not in variables:
+        raise unknown_name(f"variable of step {wanted.step}", name, variables)
+    if wanted.export is not None:
+        exporting.export(run, key, name, wanted.export, wanted.trust)
+        return f"wrote {wanted.export}"
+    if format_ == "json":
+        return showing.text({"variable": name, "step": wanted.step, **showing.variable_json(variables[name])})
+    preview = None
+    if wanted.preview is not None:
+        preview = exporting.preview(exporting.value(run, key, name, wanted.trust), wanted.preview)
+    return showing.variable(run, key, name, preview)
+
+
+def diff(runs: Sequence[Kept], step: str | None) -> Comparison:
+    """What differs between runs, the first of which the others are compared with. Raises UsageError."""
+    key = None
+    if step is not None:
+        having = [run for run in runs if any(step in (one.key, one.name) for one in run.record.steps)]
+        key = step_key(having[0] if having else runs[0], step)
+    return compare.compare(runs, _columns, key)
+
+
+def comparison(found: Comparison, format_: str) -> str | list[Block]:
+    """A comparison in one of the formats."""
+    if format_ == "text":
+        return differences.blocks(found)
+    writers = {
+        "json": lambda: showing.text(differences.to_json(found)) + "\n",
+        "csv": lambda: differences.to_csv(found),
+        "html": lambda: differencepage.page(found),
+    }
+    return writers[format_]()
+
+
+def step_key(run: Kept, name: str) -> str:
+    """The key of the step of that name. Raises UsageError."""
+    keys = {step.key: step.key for step in run.record.steps} | {step.name: step.key for step in run.record.steps}
+    if name not in keys:
+        raise unknown_name("step", name, (step.name for step in run.record.steps))
+    return keys[name]
+
+
+def _columns(run: Kept, manifest: Manifest, variable: VariableRecord) -> Mapping[str, str] | None:
+    """The digests of a table's columns, or of a value: the manifest's, else made of its file, where that can be had."""
+    told = variable.extra.get("columns")
+    if isinstance(told, dict):
+        return told
+    is_table = variable.type.rpartition(".")[2] in columns.TABLES
+    if not variable.digest or variable.size > min(LARGEST_TABLE if is_table else LARGEST, run.largest):
+        return None
+    with tempfile.TemporaryDirectory(prefix="kalec-") as folder:
+        try:
+            return columns.columns(run.fetch(manifest, variable, Path(folder)))
+        except (KalecError, OSError):  # the file is gone: that it differs is known from the manifests
+            return None

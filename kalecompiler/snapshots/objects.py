@@ -1,0 +1,247 @@
+"""Pieces of files, each under its sha256: written once however often they come, and verified whenever they are read.
+
+Nothing here follows a symbolic link below the store's folder: whoever can plant one could make us write elsewhere.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import re
+import secrets
+import stat
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kalecompiler.diagnostics import UsageError
+
+PIECE = 1 << 20
+"""No object is larger."""
+
+_NAME = re.compile(r"[0-9a-f]{64}")
+DRAFT = ".part"
+_FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+
+
+class StoreProblem(UsageError):
+    """The store, or what it holds, is not as it should be; names what, and the cure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Objects:
+    """The objects below `root`: `objects/sha256/ab/cdef...`. `durable` ones are flushed to the disk one by one.
+
+    `written` has the sizes of those that were new.
+    """
+
+    root: Path
+    durable: bool = False
+    written: list[int] = field(default_factory=list, compare=False)
+
+    def put(self, data: memoryview | bytes) -> str:
+        """Keep a piece, and give its name; one that is there, and whole, is only touched. Raises StoreProblem."""
+        name = hashlib.sha256(data).hexdigest()
+        try:
+            with self._folder(name, create=True) as folder:
+                if not (_is_there(folder, name[2:], len(data)) and _holds(folder, name[2:], data)):
+                    write(folder, name[2:], data, self.durable)
+                    self.written.append(len(data))
+        except OSError as error:
+            raise unwritable(self.root, error) from None
+        return name
+
+    def get(self, name: str, size: int) -> bytes:
+        """The piece of that name, verified. Raises StoreProblem where it is missing, damaged or no plain file."""
+        place = f"the object {name} of {self.root}"
+        if not _NAME.fullmatch(name):
+            raise StoreProblem(f"{name[:80]!r} is not the name of an object")
+        try:
+            with self._folder(name) as folder:
+                data = read(folder, name[2:], PIECE)
+        except FileNotFoundError:
+            raise StoreProblem(f"{place} is missing: run the step again, or import the run from where it is") from None
+        except OSError as error:
+            raise StoreProblem(f"{place} cannot be read: {_why(error)}") from None
+        if len(data) != size or hashlib.sha256(data).hexdigest() != name:
+            raise StoreProblem(f"{place} is damaged: `kalec verify` lists what it belongs to")
+        return data
+
+    def copy(self, name: str, size: int, target: int) -> None:
+        """Append a piece to an open file, NOT verified. Raises StoreProblem as `get` does where it cannot be read."""
+        with contextlib.suppress(OSError), self._folder(name) as folder, open_plain(folder, name[2:]) as handle:
+            if os.fstat(handle).st_size == size:
+                done = 0
+                while done < size:
+                    done += os.sendfile(target, handle, done, size - done)
+                return
+        data = self.get(name, size)  # which says what is wrong
+        while data:
+            data = data[os.write(target, data) :]
+
+    def read_into(self, name: str, target: memoryview) -> None:
+        """Fill memory with a piece, verified. Raises StoreProblem as `get` does."""
+        with contextlib.suppress(OSError), self._folder(name) as folder, open_plain(folder, name[2:]) as handle:
+            with open(handle, "rb", buffering=0, closefd=False) as file:
+                whole = file.readinto(target) == len(target) and not file.read(1)
+            if whole and hashlib.sha256(target).hexdigest() == name:
+                return
+        target[:] = self.get(name, len(target))  # which says what is wrong
+
+    def has(self, name: str, size: int) -> bool:
+        """Whether a piece is there, by its name and length; it is touched, so that no `gc` takes it soon."""
+        try:
+            with self._folder(name) as folder:
+                return _is_there(folder, name[2:], size)
+        except OSError:
+            return False
+
+    def all(self) -> Iterator[tuple[str, int, float]]:
+        """(name, bytes, time of the last touch) of every object."""
+        for prefix, folder in self._folders():
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    if _NAME.fullmatch(prefix + entry.name):
+                        with contextlib.suppress(FileNotFoundError):
+                            about = entry.stat(follow_symlinks=False)
+                            yield prefix + entry.name, about.st_size, about.st_mtime
+
+    def strays(self) -> Iterator[tuple[str, str, float]]:
+        """(first two digits, file name, time) of what writers left that were killed."""
+        for prefix, folder in self._folders():
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    if entry.name.endswith(DRAFT):
+                        with contextlib.suppress(FileNotFoundError):
+                            yield prefix, entry.name, entry.stat(follow_symlinks=False).st_mtime
+
+    def remove(self, prefix: str, file: str, before: float) -> int:
+        """Remove a file unless it was touched since `before` (seconds since 1970): the bytes that this gave back."""
+        try:
+            with self._folder(prefix) as folder:
+                about = os.stat(file, dir_fd=folder, follow_symlinks=False)
+                if about.st_mtime > before:
+                    return 0
+                os.unlink(file, dir_fd=folder)
+                return about.st_size
+        except FileNotFoundError:
+            return 0
+        except OSError as error:
+            raise unwritable(self.root, error) from None
+
+    def _folders(self) -> Iterator[tuple[str, int]]:
+        for number in range(256):
+            with contextlib.suppress(FileNotFoundError), self._folder(f"{number:02x}") as folder:
+                yield f"{number:02x}", folder
+
+    @contextlib.contextmanager
+    def _folder(self, name: str, create: bool = False) -> Iterator[int]:
+        with folder_of(self.root, "objects", "sha256", name[:2], create=create) as found:
+            yield found
+
+
+@contextlib.contextmanager
+def folder_of(root: Path, *names: str, create: bool = False) -> Iterator[int]:
+    """An open folder below `root`, reached without following a link. Raises OSError, StoreProblem for a link."""
+    handle = os.open(root, _FOLDER)
+    done = root
+    try:
+        for name in names:
+            done /= name
+            inner = _open_folder(name, handle, done, create)
+            os.close(handle)
+            handle = inner
+        yield handle
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENOTDIR) and done.is_symlink():
+            raise StoreProblem(f"{done} is a symbolic link, which a store must not have: remove it") from None
+        raise
+    finally:
+        os.close(handle)
+
+
+def _open_folder(name: str, parent: int, path: Path, create: bool) -> int:
+    try:
+        return os.open(name, _FOLDER, dir_fd=parent)
+    except FileNotFoundError:
+        if not create:
+            raise
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(name, dir_fd=parent)
+    return os.open(name, _FOLDER, dir_fd=parent)
+
+
+def write(folder: int, name: str, data: memoryview | bytes, durable: bool) -> None:
+    """Write a file of an open folder, whole or not at all. Raises OSError."""
+    draft = f"{secrets.token_hex(8)}{DRAFT}"
+    handle = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY | _NO_LINK, 0o666, dir_fd=folder)
+    try:
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(handle, view) :]
+            if durable:
+                os.fsync(handle)
+        finally:
+            os.close(handle)
+        os.rename(draft, name, src_dir_fd=folder, dst_dir_fd=folder)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(draft, dir_fd=folder)
+        raise
+    if durable:
+        os.fsync(folder)
+
+
+def read(folder: int, name: str, most: int) -> bytes:
+    """The bytes of a plain file of an open folder, `most` + 1 at most. Raises OSError."""
+    with open_plain(folder, name) as handle, open(handle, "rb", closefd=False) as file:
+        return file.read(most + 1)
+
+
+@contextlib.contextmanager
+def open_plain(folder: int, name: str) -> Iterator[int]:
+    """A plain file of an open folder, open for reading. Raises OSError."""
+    handle = os.open(name, os.O_RDONLY | _NO_LINK | getattr(os, "O_NONBLOCK", 0), dir_fd=folder)
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "it is no plain file")
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def _is_there(folder: int, name: str, size: int) -> bool:
+    """Whether a plain file of that length is there; it is touched. What is not as it should be is not there."""
+    try:
+        about = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        if not stat.S_ISREG(about.st_mode) or about.st_size != size:
+            return False
+        now = time.time()
+        with contextlib.suppress(PermissionError):  # another user's object: it is old enough to be known
+            os.utime(name, (now, now), dir_fd=folder, follow_symlinks=False)
+        return True
+    except FileNotFoundError:
+        return False
+
+
+def _holds(folder: int, name: str, data: memoryview | bytes) -> bool:
+    """Whether a file has these bytes: one that was damaged is written anew."""
+    try:
+        return read(folder, name, PIECE) == data
+    except OSError:
+        return False
+
+
+def unwritable(root: Path, error: OSError) -> StoreProblem:
+    """What to say where the store cannot be written."""
+    cure = ": free some space, or run `kalec gc`" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+    return StoreProblem(f"the store {root} cannot be written: {_why(error)}{cure}")
+
+
+def _why(error: OSError) -> str:
+    return "it is a symbolic link" if error.errno == errno.ELOOP else error.strerror or str(error)

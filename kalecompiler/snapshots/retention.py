@@ -1,0 +1,233 @@
+"""Which runs stay, and what is thrown away; and whether all that is kept is as it was written.
+
+`gc` is safe beside runs that go on: what was written or touched within the grace time stays, a run under way stays, and
+a writer looks once more for its objects before it commits a manifest.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from kalecompiler.snapshots import provenance, signing
+from kalecompiler.snapshots.manifest import AFTER, FileRef, RunRecord
+from kalecompiler.snapshots.objects import unwritable
+from kalecompiler.snapshots.store import Store, StoreProblem
+
+GRACE = 3600.0
+DAY = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What `verify` found: how much it read, and what is wrong, in words."""
+
+    runs: int
+    objects: int
+    bytes: int
+    unsigned: int
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What `gc` took away, or would have: runs by name, objects and bytes, files that killed writers left."""
+
+    runs: tuple[str, ...]
+    objects: int
+    bytes: int
+    strays: int
+    copies: int
+
+
+def verify(store: Store, runs: list[str] | None = None) -> Checked:
+    """Read everything, or what these runs have, and compare it with its digest. Raises StoreProblem for no store."""
+    problems: list[str] = []
+    wanted: dict[tuple[str, int], list[str]] = {}
+    unsigned = 0
+    names = store.run_names() if runs is None else runs
+    for name in names:
+        try:
+            record = store.run(name)
+            unsigned += _judge(record, f"the record of run {name}", problems)
+            for place, ref in _files_of_record(record):
+                _want(wanted, ref, place)
+            for manifest in store.every_manifest(name):
+                where = f"{name} {manifest.task} {manifest.when}"
+                unsigned += _judge(manifest, f"the manifest {where}", problems)
+                for variable, about in manifest.variables.items():
+                    if about.file:
+                        _want(wanted, about.file, f"{where} {variable}")
+        except StoreProblem as error:
+            problems.append(str(error))
+    if runs is None:
+        for name, size, _ in store.objects.all():
+            if (name, size) not in wanted:
+                wanted[name, size] = []
+    total = 0
+    for (name, size), places in wanted.items():
+        try:
+            total += len(store.objects.get(name, size))
+        except StoreProblem as error:
+            users = f" (of {', '.join(places[:3])}{' ...' if len(places) > 3 else ''})" if places else ""
+            problems.append(f"{str(error).partition(': ')[0]}{users}")
+    return Checked(len(names), len(wanted), total, unsigned, tuple(problems))
+
+
+def gc(
+    store: Store, last: int | None = None, days: float | None = None, grace: float = GRACE, dry: bool = False
+) -> Swept:
+    """Throw away runs beyond the `last` of each pipeline and older than `days`, and what no run needs any more.
+
+    A run stays if either says so, and whatever they say if it is pinned or under way; without both all runs stay.
+    With `dry` nothing is touched. Raises StoreProblem, before anything is removed, where a manifest cannot be read:
+    what it names must not be lost.
+    """
+    records = store.runs()
+    now = time.time()
+    for record in [] if dry else records:
+        _close(store, record)
+    dropped = _dropped(store, records, last, days, now)
+    kept = [name for name in store.run_names() if name not in dropped]
+    needed: set[str] = set()
+    for name in kept:
+        for ref in files(store, name):
+            needed.update(chunk for chunk, _ in ref.chunks)
+    if not dry:
+        for name in dropped:
+            store.remove_run(name)
+            _remove_folder(store, name)
+    before = now - grace
+    unfinished = [] if dry else list(store.unfinished(before))
+    for name in unfinished:
+        store.remove_run(name)
+    objects = freed = 0
+    strays = len(unfinished) + (0 if dry else store.remove_drafts(before))
+    for name, size, touched in list(store.objects.all()):
+        if name not in needed and touched <= before:
+            gone = size if dry else store.objects.remove(name[:2], name[2:], before)
+            objects, freed = objects + bool(gone), freed + gone
+    for prefix, file, touched in list(store.objects.strays()):
+        if touched <= before:
+            freed += 0 if dry else store.objects.remove(prefix, file, before)
+            strays += 1
+    copies = sum(_drop_copies(store, record, dry) for record in records[1:] if record.run not in dropped)
+    return Swept(tuple(sorted(dropped)), objects, freed, strays, copies)
+
+
+def files(store: Store, run: str) -> Iterator[FileRef]:
+    """Every file that a run needs. Raises StoreProblem."""
+    if store.has_record(run):
+        yield from (ref for _, ref in _files_of_record(store.run(run)))
+    for manifest in store.every_manifest(run):
+        yield from (about.file for about in manifest.variables.values() if about.file)
+
+
+def is_under_way(record: RunRecord) -> bool:
+    """Whether a run goes on: its process is alive, or is another machine's and started within a week."""
+    if record.status != "running":
+        return False
+    process = record.extra.get("process")
+    if record.host == provenance.host() and isinstance(process, int):
+        return _is_alive(process)
+    return time.time() - (record.started or 0.0) < 7 * DAY
+
+
+def _close(store: Store, record: RunRecord) -> None:
+    """Say of a run whose process was killed that it has ended."""
+    if record.status == "running" and not is_under_way(record) and signing.trusted(record) != "wrong":
+        store.write_run(signing.sign(replace(record, status="stopped", ended=time.time())))
+
+
+def _dropped(store: Store, records: list[RunRecord], last: int | None, days: float | None, now: float) -> set[str]:
+    if last is None and days is None:
+        return set()
+    pinned = store.pins()
+    count: dict[str, int] = {}
+    dropped = set()
+    for record in records:
+        count[record.pipeline] = count.get(record.pipeline, 0) + 1
+        recent = last is not None and count[record.pipeline] <= last
+        young = days is not None and now - (record.ended or record.started or 0.0) < days * DAY
+        if not (recent or young or record.run in pinned or is_under_way(record)):
+            dropped.add(record.run)
+    return dropped
+
+
+def _remove_folder(store: Store, run: str) -> None:
+    """The run's own folder: logs, and copies of its values."""
+    folder = store.path.parent / "runs" / run
+    if folder.is_dir() and not folder.is_symlink():
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _drop_copies(store: Store, record: RunRecord, dry: bool) -> int:
+    """Remove the files of values from the folder of a run that has ended, where the store has them: how many."""
+    folder = store.path.parent / "runs" / record.run
+    if record.status == "running" or folder.is_symlink():
+        return 0
+    gone = 0
+    for manifest in store.every_manifest(record.run):
+        for about in manifest.variables.values() if manifest.when == AFTER else ():
+            path = folder / manifest.task / str(about.port)
+            if about.port and about.file and path.is_file() and not path.is_symlink() and store.has(about.file):
+                gone += 1
+                if not dry:
+                    with contextlib.suppress(OSError):
+                        path.unlink()
+    return gone
+
+
+def _judge(record: object, what: str, problems: list[str]) -> int:
+    """1 for one that is not signed by us; a signature of ours that is wrong is a problem."""
+    state = signing.trusted(record)
+    if state == "wrong" and signing.is_ours(record):
+        problems.append(f"{what} was changed after it was signed")
+    return int(state != signing.SIGNED)
+
+
+def _files_of_record(record: RunRecord) -> Iterator[tuple[str, FileRef]]:
+    if record.notebook:
+        yield f"{record.run} notebook", record.notebook
+    if record.package:
+        yield f"{record.run} package", record.package
+
+
+def _want(wanted: dict[tuple[str, int], list[str]], ref: FileRef, place: str) -> None:
+    for chunk in ref.chunks:
+        places = wanted.setdefault(chunk, [])
+        if place not in places:
+            places.append(place)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return not _is_zombie(process)
+
+
+def _is_zombie(process: int) -> bool:
+    try:
+        return (
+            Path(f"/proc/{process}/stat").read_text(encoding="ascii", errors="replace").rpartition(") ")[2][:1] == "Z"
+        )
+    except OSError:
+        return False
+
+
+def pin(store: Store, run: str, pinned: bool) -> None:
+    """Pin a run, so that no `gc` takes it, or take the pin off. Raises StoreProblem."""
+    store.run(run)
+    try:
+        store.pin(run, pinned)
+    except OSError as error:
+        raise unwritable(store.path, error) from None

@@ -1,0 +1,178 @@
+"""The state at a moment of a run, as far as the store has it: what to load from where, and what is not to be had."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kalecompiler.internal import is_internal
+from kalecompiler.snapshots import moment, signing
+from kalecompiler.snapshots.manifest import AFTER, BEFORE, FAILED, Manifest, RunRecord, VariableRecord
+from kalecompiler.snapshots.moment import PARAMETER, Moment, Source
+from kalecompiler.snapshots.objects import StoreProblem
+from kalecompiler.snapshots.store import Store
+
+GENERATORS = {"_random_state": "random", "_numpy_random_state": "numpy", "_torch_random_state": "torch"}
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A variable that can be restored: its record, the task that made it, and whether somebody vouches for it."""
+
+    variable: str
+    task: str
+    record: VariableRecord
+    trusted: bool
+    early: bool = False
+    doubts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A variable that cannot be restored: its type, if known, the reason, and the cells that define it."""
+
+    variable: str
+    reason: str
+    type: str = ""
+    cells: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What there is at a moment of a run.
+
+    `trusted`: the run's record, and so its code, is this user's own; `ran` are the steps above the moment that had run.
+    """
+
+    store: Store
+    record: RunRecord
+    moment: Moment
+    items: tuple[Item, ...]
+    lost: tuple[Lost, ...]
+    trusted: bool
+    random: Mapping[str, Any] = field(default_factory=dict)
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    ran: tuple[str, ...] = ()
+
+
+def find(store: Store, record: RunRecord, step: str, when: str = BEFORE, scope: str = moment.ANCESTORS) -> State:
+    """The state before or after a step of a run. Raises UsageError where there is none, StoreProblem."""
+    path = Path(record.workdir or store.path.parent.parent) / record.notebook_name
+    at = moment.at(path, notebook_of(store, record), step, when, scope)
+    manifests = store.manifests(record.run)
+    _check_steps(record, at, manifests)
+    items: list[Item] = []
+    lost = [Lost(name, reason, "", at.cells.get(name, ())) for name, reason in sorted(at.unclear.items())]
+    for source in at.sources:
+        found = _item(source, at, manifests)
+        if isinstance(found, Item):
+            items.append(found)
+        elif found is not None and not source.optional and not is_internal(source.variable):
+            lost.append(found)
+    own = _own_manifest(at, manifests)
+    return State(
+        store,
+        record,
+        at,
+        tuple(items),
+        tuple(lost),
+        signing.trusted(record) == "signed",
+        _random(at, manifests, own),
+        _environment(at, manifests),
+        tuple(n for n in (*at.above, *at.beside) if (at.pipeline.step(n).task, AFTER) in manifests or n in at.above),
+    )
+
+
+def notebook_of(store: Store, record: RunRecord) -> bytes:
+    """The notebook that a run ran. Raises StoreProblem where the run has none."""
+    if record.notebook is None:
+        raise StoreProblem(f"the run {record.run} kept no notebook: name the file it was made of with --from-notebook")
+    return store.read(record.notebook)
+
+
+def _check_steps(record: RunRecord, at: Moment, manifests: Mapping[tuple[str, str], Manifest]) -> None:
+    """Raise StoreProblem where a step above did not come to its end, so that nobody has the state."""
+    for name in at.above:
+        task = at.pipeline.step(name).task
+        own = name == at.step.name
+        if (task, AFTER) in manifests or (own and (task, FAILED) in manifests):
+            continue
+        status = next((step.status for step in record.steps if step.key == task), "") or "not run"
+        if own:
+            raise StoreProblem(f"step {name} of {record.run} was {status}, and left nothing: look at --before it")
+        kept = f"step {name}, above it, was {status}: look at `--step {name} --before`"
+        if status == "succeeded":
+            kept = f"of step {name}, above it, no snapshot was kept: was its level `off`?"
+        raise StoreProblem(f"the state {at.when} step {at.step.name} of {record.run} does not exist: {kept}")
+
+
+def _item(source: Source, at: Moment, manifests: Mapping[tuple[str, str], Manifest]) -> Item | Lost | None:
+    """Where the value of a variable lies; None where it is that of a parameter."""
+    reasons: list[Lost] = []
+    for number, producer in enumerate(source.producers):
+        if producer == PARAMETER:
+            return None
+        task = at.pipeline.step(producer).task
+        manifest = manifests.get((task, AFTER)) or manifests.get((task, FAILED))
+        record = manifest.variables.get(source.variable) if manifest else None
+        if manifest and record and (record.file or record.absent):
+            doubts = tuple(name for name in source.doubts if name in source.producers[:number])
+            trusted = signing.trusted(manifest) == "signed"
+            return Item(source.variable, task, record, trusted, source.early, doubts)
+        reasons.append(
+            Lost(
+                source.variable,
+                _reason(source.variable, producer, manifest, record),
+                record.type if record else "",
+                at.cells.get(source.variable, ()),
+            )
+        )
+    return reasons[0]
+
+
+def _reason(variable: str, producer: str, manifest: Manifest | None, record: VariableRecord | None) -> str:
+    """Why a step's manifest does not have a variable."""
+    if record is not None and record.error:
+        return f"step {producer} could not keep it: {record.error}"
+    if manifest is not None and variable in manifest.left_out:
+        return f"step {producer} left it out: {manifest.left_out[variable]}"
+    return f"step {producer} handed it on to no other step: the level `all` keeps it"
+
+
+def _own_manifest(at: Moment, manifests: Mapping[tuple[str, str], Manifest]) -> Manifest | None:
+    """What the step itself said at the moment."""
+    task = at.step.task
+    if at.when == BEFORE:
+        return manifests.get((task, BEFORE))
+    return manifests.get((task, AFTER)) or manifests.get((task, FAILED))
+
+
+def _random(at: Moment, manifests: Mapping[tuple[str, str], Manifest], own: Manifest | None) -> dict[str, Any]:
+    """The random states: those that the notebook seeds as its order has them, others as the step's process had them."""
+    found = dict(own.random) if own else {}
+    for variable, producer in at.states.items():
+        manifest = manifests.get((at.pipeline.step(producer).task, AFTER))
+        name = GENERATORS[variable]
+        if manifest and name in manifest.random:
+            found[name] = manifest.random[name]
+    return found
+
+
+def _environment(at: Moment, manifests: Mapping[tuple[str, str], Manifest]) -> Mapping[str, Any]:
+    """What is said of Python and its packages by the step itself, else by one that ran above it."""
+    tasks = [at.step.task, *(at.pipeline.step(name).task for name in reversed(at.above))]
+    said = (manifests.get((task, when)) for task in tasks for when in (AFTER, FAILED))
+    return next((manifest.environment for manifest in said if manifest and manifest.environment.get("python")), {})
+
+
+def groups(items: tuple[Item, ...], early: bool) -> Iterator[tuple[Item, ...]]:
+    """The items to be loaded early, or the others; those that share objects come together."""
+    waiting = [item for item in items if item.early == early]
+    while waiting:
+        first = waiting.pop(0)
+        names = [name for name in first.record.group if name != first.variable]
+        found = {i.variable: i for i in waiting if i.task == first.task and i.variable in names}
+        waiting = [item for item in waiting if item.variable not in found]
+        yield (first, *(found[name] for name in names if name in found))

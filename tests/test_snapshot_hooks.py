@@ -1,0 +1,165 @@
+"""Hooks: what they return is kept, what they do wrong is a warning, and a run fails by one only if it is required."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import sys
+import threading
+import time
+import types
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from snapshotting import run
+
+from kalecompiler.local import Status
+from kalecompiler.snapshots import hooks, openlineage, signing, volumes
+from kalecompiler.snapshots.manifest import Manifest
+from kalecompiler.snapshots.store import Store
+
+CELLS = (("step:one", "a = [1]"), ("step:two prev:one", "b = a\nassert not b, 'wrong'"))
+
+
+@pytest.fixture(autouse=True)
+def _key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(signing.FILE, str(tmp_path / "key"))
+    signing.forget()
+
+
+def install(monkeypatch: pytest.MonkeyPatch, **named: Any) -> None:
+    monkeypatch.setattr(hooks, "installed", lambda: named)
+
+
+class Good:
+    def __init__(self) -> None:
+        self.called: list[tuple[str, str, str | None]] = []
+
+    def before(self, ctx: Manifest) -> dict[str, int]:
+        self.called.append(("before", ctx.step, None))
+        return {"seen": len(ctx.variables)}
+
+    def after(self, ctx: Manifest) -> None:
+        self.called.append(("after", ctx.step, None))
+
+    def failed(self, ctx: Manifest, error: str | None) -> None:
+        self.called.append(("failed", ctx.step, error))
+
+    def restore(self, ctx: Manifest, data: Any) -> None:
+        self.called.append(("restore", ctx.step, json.dumps(data)))
+
+
+def test_hooks_are_called_at_every_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    good = Good()
+    install(monkeypatch, good=good)
+    store, result, warned = run(tmp_path / "n", CELLS)
+    assert (result.status, warned) == (Status.FAILED, [])
+    error = "AssertionError: wrong"
+    assert good.called == [
+        ("before", "one", None),
+        ("after", "one", None),
+        ("before", "two", None),
+        ("failed", "two", error),
+    ]
+    before = store.manifests(result.run)["two", "before"]
+    assert before.hooks == {"good": {"result": {"seen": 1}}}
+    hooks.restore(before, print)
+    assert good.called[-1] == ("restore", "two", '{"seen": 1}')
+
+
+class Bad:
+    timeout = 0.05
+
+    def __init__(self, required: bool) -> None:
+        self.required = required
+
+    def before(self, ctx: Manifest) -> None:
+        raise OSError("no network")
+
+    def after(self, ctx: Manifest) -> object:
+        return object()
+
+    def failed(self, ctx: Manifest, error: str) -> None:
+        time.sleep(5)
+
+
+def test_a_hook_that_fails_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, bad=Bad(False), unloadable=ImportError("no module"))
+    store, result, warned = run(tmp_path / "n", CELLS)
+    assert result.run in store.run_names()
+    found = store.manifests(result.run)
+    assert found["one", "before"].hooks["bad"] == {"error": "OSError: no network"}
+    assert "not JSON serializable" in found["one", "after"].hooks["bad"]["error"]
+    assert found["two", "failed"].hooks["bad"] == {"error": "it took longer than 0.05 s"}
+    assert any("no module" in text for text in warned)
+
+
+def test_a_run_fails_by_a_hook_that_is_required(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, bad=Bad(True))
+    with pytest.raises(hooks.HookProblem, match="bad, which is required, failed: OSError: no network"):
+        run(tmp_path / "n", CELLS[:1])
+    (record,) = Store.open(tmp_path / "n" / ".kalec" / "store").runs()
+    assert record.status == "failed"
+
+
+@pytest.fixture
+def server() -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """A lineage server: its address, and the events that it got."""
+    events: list[dict[str, Any]] = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            events.append({"path": self.path, **json.loads(self.rfile.read(int(self.headers["Content-Length"])))})
+            self.send_response(201)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as made:
+        threading.Thread(target=made.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{made.server_port}", events
+        made.shutdown()
+
+
+def test_a_lineage_server_hears_of_every_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: tuple[str, list[dict[str, Any]]]
+) -> None:
+    address, events = server
+    monkeypatch.setenv(openlineage.ADDRESS, address)
+    install(monkeypatch, lineage=openlineage.Hook())
+    _, _, warned = run(tmp_path / "n", CELLS)
+    assert warned == []
+    assert [(e["eventType"], e["job"]["name"]) for e in events] == [
+        ("START", "nb.one"), ("COMPLETE", "nb.one"), ("START", "nb.two"), ("FAIL", "nb.two")
+    ]  # fmt: skip
+    assert events[0]["path"] == "/api/v1/lineage"
+    assert events[0]["run"]["runId"] == events[1]["run"]["runId"] != events[2]["run"]["runId"]
+    assert events[1]["outputs"] == events[2]["inputs"] != []
+    assert events[3]["run"]["facets"]["errorMessage"]["message"] == "AssertionError: wrong"
+
+
+def test_without_an_address_nothing_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(openlineage.ADDRESS, raising=False)
+    monkeypatch.setattr("urllib.request.urlopen", lambda *a, **k: pytest.fail("it was sent"))
+    openlineage.Hook().after(Manifest("r", "t", "after"))
+    assert volumes.Hook().before(Manifest("r", "t", "before")) is None
+
+
+def test_volumes_are_snapshotted_before_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Any] = []
+    client = types.SimpleNamespace(
+        CustomObjectsApi=lambda: types.SimpleNamespace(create_namespaced_custom_object=lambda *a: made.append(a))
+    )
+    config = types.SimpleNamespace(load_incluster_config=lambda: None, ConfigException=OSError)
+    monkeypatch.setitem(sys.modules, "kubernetes", types.SimpleNamespace(client=client, config=config))
+    monkeypatch.setenv(volumes.CLAIMS, "data, models")
+    found = volumes.Hook().before(Manifest("r", "t", "before", step="train"))
+    assert found is not None
+    assert list(found["snapshots"]) == ["data", "models"]
+    group, version, namespace, plural, body = made[0]
+    assert (group, version, namespace, plural) == ("snapshot.storage.k8s.io", "v1", "default", "volumesnapshots")
+    assert body["spec"] == {"source": {"persistentVolumeClaimName": "data"}}
+    assert body["metadata"]["name"] == found["snapshots"]["data"] != found["snapshots"]["models"]

@@ -1,0 +1,103 @@
+"""A run of an endpoint, opened here in the state before the step that failed."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+import pytest
+from endpoint import Endpoint
+from submitting import ROOT, Here, clean_surroundings
+from support import write_notebook
+from test_travel import execute, said
+
+pytest_plugins = ["endpoint.plugin"]
+pytestmark = pytest.mark.usefixtures("kfp_home")
+
+NOTEBOOK = """
+# %% imports
+import random
+from pathlib import Path
+# %% pipeline-parameters
+rate = 2
+# %% functions
+class Point:
+    def __init__(self, x):
+        self.x = x
+# %% step:make
+random.seed(4)
+class Local(Point):
+    pass
+points = [Local(n) for n in range(5)]
+# %% step:scale prev:make
+scaled = [p.x * rate for p in points]
+draw = random.random()
+# %% step:end prev:scale
+total = sum(scaled) / (rate - 3)
+print(total, draw, random.random(), points[1].x)
+"""
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Endpoint, str]]:
+    """An endpoint, and a run that failed there."""
+    folder = tmp_path_factory.mktemp("ran")
+    write_notebook(folder / "n.ipynb", NOTEBOOK)
+    environment = {**os.environ, "HOME": str(folder), "PYTHONPATH": str(ROOT)}
+    with Endpoint(execute=True) as endpoint:
+        command = [sys.executable, "-m", "kalecompiler", "submit", "n.ipynb", "--host", endpoint.url, "-p", "rate=3"]
+        done = subprocess.run(
+            [*command, "--format", "json"], cwd=folder, env=environment, capture_output=True, check=True
+        )
+        run = str(json.loads(done.stdout)["run"]["id"])
+        endpoint.wait(lambda: {one["state"] for one in endpoint.state.runs.values()} == {"FAILED"}, 60)
+        endpoint.lineage = "api"
+        yield endpoint, run
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Here:
+    clean_surroundings(tmp_path, monkeypatch)
+    monkeypatch.setenv("KALEC_SNAPSHOT_KEY_FILE", str(tmp_path / "key"))
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    from kalecompiler.snapshots import signing
+
+    signing.forget()
+    return Here(tmp_path, capsys)
+
+
+def test_the_failure_is_reproduced_from_the_code_that_the_steps_carry(ran: tuple[Endpoint, str], here: Here) -> None:
+    endpoint, run = ran
+    out = here.kalec("checkout", run, "--step", "end", "--host", endpoint.url)
+    assert (out.status, out.err) == (0, "")
+    path = Path("n.before-end.ipynb")
+    book, error = execute(path)
+    assert error == "ZeroDivisionError: division by zero"
+    assert "not restored" not in said(book)
+    book = nbformat.read(path, 4)
+    code = [cell for cell in book.cells if "step:end" in cell.metadata.get("tags", ())]
+    code[0].source = code[0].source.replace("(rate - 3)", "1")
+    nbformat.write(book, path)
+    book, error = execute(path)
+    assert error == ""
+    import random
+
+    random.seed(4)
+    assert said(book).splitlines()[-1] == f"30.0 {random.random()} {random.random()} 1"
+
+
+def test_the_notebook_itself_may_be_given(ran: tuple[Endpoint, str], here: Here) -> None:
+    endpoint, run = ran
+    write_notebook(Path("n.ipynb"), "# %% [markdown]\nHello\n" + NOTEBOOK)
+    at = ("--step", "end", "--host", endpoint.url, "--from-notebook", "n.ipynb")
+    assert here.kalec("checkout", run, *at).status == 0
+    assert "Hello" in Path("n.before-end.ipynb").read_text()
+    write_notebook(Path("n.ipynb"), NOTEBOOK.replace("range(5)", "range(6)"))
+    out = here.kalec("checkout", run, *at)
+    assert out.status == 2
+    assert "n.ipynb is not the notebook of the run: `n.ipynb make[1]` was another" in out.err

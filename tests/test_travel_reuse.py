@@ -1,0 +1,305 @@
+"""Which steps run again, and which are taken over: by code, parameters, inputs, files, network; and why."""
+
+from __future__ import annotations
+
+import json
+import socket
+import tempfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import travelling
+from support import write_notebook
+
+from kalecompiler import cli
+from kalecompiler.snapshots import find
+
+TEXT = """
+# %% imports
+from pathlib import Path
+# %% pipeline-parameters
+rows = 3
+scale = 2
+# %% functions
+def count(name):
+    with open("counts.txt", "a") as file:
+        file.write(name + "\\n")
+
+def double(x):
+    return x * 2
+# %% step:read
+count("read")
+data = Path("data.txt").read_text().split()
+# %% step:scale prev:read
+count("scale")
+scaled = [int(x) * scale for x in data]
+# %% step:head prev:read
+count("head")
+head = data[:rows]
+# %% step:join prev:scale prev:head
+count("join")
+joined = double(len(head)) + sum(scaled)
+# %% step:tell prev:join
+count("tell")
+print(joined)
+"""
+ALL = ["read", "scale", "head", "join", "tell"]
+Plan = dict[str, tuple[str, str]]
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    travelling.own_key(monkeypatch, tmp_path / "key")
+    folder = tmp_path / "work"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    Path("data.txt").write_text("1 2 3 4 5")
+
+
+@pytest.fixture
+def plan(capsys: pytest.CaptureFixture[str]) -> Callable[..., Plan]:
+    """What `kalec resume latest --plan` says: step -> (outcome, why)."""
+
+    def ask(*words: str) -> Plan:
+        capsys.readouterr()
+        assert cli.main(["resume", "latest", "--plan", "--format", "json", *words]) == 0
+        rows = json.loads(capsys.readouterr().out)
+        return {row["step"]: (row["outcome"], row["why"]) for row in rows}
+
+    return ask
+
+
+def write(text: str = TEXT) -> None:
+    write_notebook(Path("n.ipynb"), text)
+
+
+def kalec(*words: str) -> None:
+    assert cli.main([*words]) == 0
+
+
+def ran() -> list[str]:
+    path = Path("counts.txt")
+    found = path.read_text().split() if path.exists() else []
+    path.unlink(missing_ok=True)
+    return sorted(found, key=ALL.index)
+
+
+def again(found: Plan) -> list[str]:
+    return [name for name in ALL if found[name][0] == "runs"]
+
+
+@pytest.fixture
+def once() -> None:
+    """The notebook has run."""
+    write()
+    kalec("run", "n.ipynb")
+    assert ran() == ALL
+
+
+def touch(name: str, text: str) -> Callable[[], None]:
+    return lambda: Path(name).write_text(text) and None  # type: ignore[func-returns-value]
+
+
+CHANGES: list[tuple[str, Callable[[], None], list[str], list[str], str]] = [
+    ("nothing", lambda: None, [], [], ""),
+    ("a comment in a markdown cell", lambda: write("# %% [markdown]\nhi\n" + TEXT), [], [], ""),
+    ("a cell's code", lambda: write(TEXT.replace("* scale for", "* scale + 1 for")), [], ["scale", "join", "tell"],
+     "its code in `scale[1]` changed"),
+    ("a function", lambda: write(TEXT.replace("x * 2", "x * 3")), [], ["join", "tell"],
+     "its code in `functions.double` changed"),
+    ("a parameter", lambda: None, ["-p", "rows=2"], ["head", "join", "tell"], "the parameter `rows` is 2, was 3"),
+    ("a default", lambda: write(TEXT.replace("rows = 3", "rows = 4")), [], ["head", "join", "tell"],
+     "the parameter `rows` is 4, was 3"),
+    ("a parameter to what it was", lambda: None, ["-p", "rows=3"], [], ""),
+    ("a file that is read", touch("data.txt", "1 2 3 4 6"), [], ALL, "it read data.txt, which has changed"),
+    ("a file that is gone", lambda: Path("data.txt").unlink(), [], ALL,
+     "it read data.txt, which is not there any more"),
+    ("nothing, with --from", lambda: None, ["--from", "join"], ["join", "tell"], "it is to run again"),
+    ("a tag that no code sees", lambda: write(TEXT.replace("step:scale", "step:scale limit:cpu:1")), [], [], ""),
+    ("a variable of the environment", lambda: write(TEXT.replace("step:head", "step:head env:A:1")), [],
+     ["head", "join", "tell"], "its setting `environment` is new"),
+    ("what a later step needs", lambda: write(TEXT.replace("print(joined)", "print(joined, rows, scale)")), [],
+     ["tell"], "its code in `tell[1]` changed"),
+    ("a setting against it", lambda: write(TEXT.replace("step:head", "step:head cache:disabled")), [],
+     ["head", "join", "tell"], "its setting is `cache:disabled`"),
+]  # fmt: skip
+
+
+@pytest.mark.usefixtures("once")
+@pytest.mark.parametrize(
+    ("change", "words", "expected", "why"), [row[1:] for row in CHANGES], ids=[row[0] for row in CHANGES]
+)
+def test_what_runs_again_after(
+    change: Callable[[], None], words: list[str], expected: list[str], why: str, plan: Callable[..., Plan]
+) -> None:
+    change()
+    found = plan(*words)
+    assert again(found) == expected
+    if expected:
+        assert found[expected[0]][1] == why
+    assert ran() == []
+
+
+@pytest.mark.usefixtures("once")
+def test_only_these_run() -> None:
+    write(TEXT.replace("* scale for", "* scale + 1 for"))
+    kalec("resume", "latest")
+    assert ran() == ["scale", "join", "tell"]
+    kalec("resume", "latest")
+    assert ran() == []
+    kalec("run", "n.ipynb")
+    assert ran() == ALL
+
+
+@pytest.mark.usefixtures("once")
+def test_run_with_cache_asks_all_runs_of_the_pipeline(capsys: pytest.CaptureFixture[str]) -> None:
+    kalec("run", "n.ipynb", "-p", "scale=5")
+    assert ran() == ALL
+    capsys.readouterr()
+    kalec("run", "n.ipynb", "--cache")
+    assert ran() == []
+
+    kalec("run", "n.ipynb", "--cache", "-p", "scale=5", "-p", "rows=1")
+    assert ran() == ["head", "join", "tell"]
+    runs = find.find("latest", Path.cwd()).record
+    assert [(step.name, step.status) for step in runs.steps][:2] == [("read", "reused"), ("scale", "reused")]
+
+
+def test_a_resumed_run_keeps_parameters_that_were_given(plan: Callable[..., Plan]) -> None:
+    write()
+    kalec("run", "n.ipynb", "-p", "rows=2")
+    write(TEXT.replace("rows = 3", "rows = 9"))
+    assert again(plan()) == []
+
+
+@pytest.mark.usefixtures("once")
+def test_a_step_whose_snapshot_nobody_vouches_for_runs_again(plan: Callable[..., Plan]) -> None:
+    path = next(Path(".kalec/store/runs").glob("*/scale/after.json"))
+    path.write_text(path.read_text().replace('"step": "scale"', '"step": "scalf"'))
+    assert again(plan()) == ["scale", "join", "tell"]
+    assert "--trust takes it all the same" in plan()["scale"][1]
+    assert again(plan("--trust")) == []
+
+
+@pytest.mark.usefixtures("once")
+def test_a_step_runs_again_if_its_objects_are_gone(plan: Callable[..., Plan]) -> None:
+    for path in Path(".kalec/store/objects").rglob("*"):
+        if path.is_file():
+            data = path.read_bytes()
+            if b"scaled" in data and data.startswith(b"KALEC"):
+                path.unlink()
+    write(TEXT.replace("double(len", "double(1 + len"))
+    assert again(plan()) == ["scale", "join", "tell"]
+    assert plan()["scale"][1] == "its snapshot of `scaled`, which `join` needs, is damaged"
+
+
+NETWORK = """
+# %% step:read
+import socket
+connection = socket.create_connection(("127.0.0.1", PORT))
+got = connection.recv(10)
+connection.close()
+del connection
+# %% step:tell prev:read
+print(got)
+"""
+
+
+def test_what_used_the_network_is_not_reused_unless_that_is_wanted(plan: Callable[..., Plan]) -> None:
+    server = socket.create_server(("127.0.0.1", 0))
+    text = NETWORK.replace("PORT", str(server.getsockname()[1]))
+
+    def serve() -> None:
+        connection, _ = server.accept()
+        connection.sendall(b"hello")
+        connection.close()
+
+    threading.Thread(target=serve, daemon=True).start()
+    write(text)
+    kalec("run", "n.ipynb")
+    server.close()
+    assert plan()["read"] == ("runs", "it used the network: `cache:enabled` takes it all the same")
+    write(text.replace("step:read", "step:read cache:enabled"))
+    assert [outcome for outcome, _ in plan().values()] == ["reused", "reused"]
+
+
+OWN = "open('mine.txt', 'w').write('1'); "
+COUNTER = "from pathlib import Path\np = Path('n.txt')\np.write_text(str(int(p.read_text()) + 1))"
+OTHERS = [
+    ("another program", "!true", "it ran other programs (", "runs"),
+    ("a file of its own", OWN + "x = open('mine.txt').read()", "", "reused"),
+    ("a file of its own that it removes", OWN + "import os; os.unlink('mine.txt')", "", "reused"),
+    ("a folder's list", "import os; names = os.listdir('sub')", "", "reused"),
+    ("a counter that it counts up", COUNTER, "", "reused"),
+]
+
+
+@pytest.mark.parametrize(("code", "why", "outcome"), [row[1:] for row in OTHERS], ids=[row[0] for row in OTHERS])
+def test_what_a_step_opened(code: str, why: str, outcome: str, plan: Callable[..., Plan]) -> None:
+    Path("sub").mkdir()
+    Path("sub/one.txt").write_text("1")
+    Path("n.txt").write_text("1")
+    write(f"# %% step:a\n{code}\n# %% step:b\nx = 1")
+    kalec("run", "n.ipynb")
+    found = plan()["a"]
+    assert found[0] == outcome
+    assert why in found[1]
+
+
+@pytest.mark.parametrize(
+    ("code", "change", "why"),
+    [
+        ("import os; names = os.listdir('sub')", lambda: Path("sub/two.txt").write_text("2"), "it listed sub"),
+        ("import glob; names = glob.glob('sub/*')", lambda: Path("sub/two.txt").write_text("2"), "it listed sub"),
+        ("open('out.txt', 'w').write('1')", lambda: Path("out.txt").unlink(), "it wrote out.txt, which is not there"),
+        (
+            "import json; x = json.load(open('sub/one.txt'))",
+            lambda: Path("sub/one.txt").write_text("2"),
+            "it read sub/one",
+        ),
+    ],
+)
+def test_what_it_opened_changes(
+    code: str, change: Callable[[], object], why: str, plan: Callable[..., Plan], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(Path("elsewhere").absolute()))  # files there come and go
+    Path("sub").mkdir()
+    Path("sub/one.txt").write_text("1")
+    write(f"# %% step:a\n{code}\n# %% step:b\nx = 1")
+    kalec("run", "n.ipynb")
+    assert plan()["a"][0] == "reused"
+    change()
+    assert plan()["a"][0] == "runs"
+    assert why in plan()["a"][1]
+
+
+def test_a_file_handed_from_step_to_step(plan: Callable[..., Plan]) -> None:
+    write("# %% step:a\nopen('f.txt', 'w').write('1')\n# %% step:b prev:a\nx = open('f.txt').read()\nprint(x)")
+    kalec("run", "n.ipynb")
+    assert [outcome for outcome, _ in plan().values()] == ["reused", "reused"]
+    Path("f.txt").write_text("2")
+    assert plan()["a"] == ("runs", "it wrote f.txt, which has changed")
+    Path("f.txt").unlink()
+    assert plan()["a"] == ("runs", "it wrote f.txt, which is not there any more")
+
+
+def test_a_step_without_a_snapshot_runs_again(plan: Callable[..., Plan]) -> None:
+    write(TEXT.replace("step:head", "step:head snapshot:off"))
+    kalec("run", "n.ipynb", "--cache")
+    assert ran() == ALL
+    found = plan()
+    assert again(found) == ["head", "join", "tell"]
+    assert found["head"][1].startswith("it left no snapshot in n-")
+
+
+def test_a_killed_run_is_gone_on_with(plan: Callable[..., Plan]) -> None:
+    """A step that was killed wrote no report of what it opened, and runs again; those before it do not."""
+    write(TEXT.replace('count("join")', 'count("join"); import os; os._exit(9)'))
+    assert cli.main(["run", "n.ipynb"]) == 1
+    assert ran() == ["read", "scale", "head", "join"]
+    write()
+    assert again(plan()) == ["join", "tell"]
+    kalec("resume", "latest")
+    assert ran() == ["join", "tell"]
