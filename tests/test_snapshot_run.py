@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -14,7 +15,9 @@ from typing import Any
 
 import pytest
 from snapshotting import FOUR, compiled, notebook, run
+from support import write_notebook
 
+from kalecompiler.cli import main
 from kalecompiler.local import Status
 from kalecompiler.snapshots import ingest, loads, retention, signing
 from kalecompiler.snapshots.manifest import Manifest
@@ -247,3 +250,17 @@ def test_a_full_disk_stops_the_snapshots_and_not_the_run(tmp_path: Path) -> None
         assert not list(store.path.rglob("*.part"))
     finally:
         subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_what_a_chart_is_drawn_from_is_no_metric(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_notebook(
+        tmp_path / "n.ipynb", "# %% step:a metrics:right metrics:cm=confusion\nright = 3\ncm = [[2, 0], [1, 1]]"
+    )
+    assert main(["run", "n.ipynb"]) == 0
+    capsys.readouterr()
+    assert main(["show", "latest", "--format", "json"]) == 0
+    (step,) = json.loads(capsys.readouterr().out)["steps"]
+    assert step["metrics"] == {"right": 3}

@@ -95,6 +95,11 @@ def is_metrics(artifact: Artifact) -> bool:
     return artifact.get("type", {}).get("schemaTitle") in _METRICS
 
 
+def is_scalars(artifact: Artifact) -> bool:
+    """Whether the metadata of an artifact are metrics by name, and not what a chart is drawn from."""
+    return bool(artifact.get("type", {}).get("schemaTitle") == "system.Metrics")
+
+
 def read_output(given: Mapping[str, Any]) -> Produced:
     """What a container that succeeded put out, `given` being its executor input.
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from kalecompiler.local.executor import Produced, is_metrics, path_of
+from kalecompiler.local.executor import Produced, is_scalars, path_of
 from kalecompiler.local.keeping import TRACES
 from kalecompiler.local.results import Failure, RunResult, StepResult
 from kalecompiler.local.tasks import Package, Task, in_order
@@ -180,7 +180,7 @@ class Ingest:
         for port, item in produced.artifacts.items():
             metadata = item.get("metadata", {})
             path = path_of(item)
-            if is_metrics(item):
+            if is_scalars(item):
                 metrics |= metadata
             elif metadata.get("format") == artifact.METADATA_FORMAT:
                 manifest = self._snapshot(path, under)
