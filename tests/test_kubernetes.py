@@ -115,7 +115,7 @@ BECOMES: dict[str, dict[str, Json]] = {
     "ignore-failure": {"T.triggerPolicy.strategy": "ALL_UPSTREAM_TASKS_COMPLETED"},
 }
 # These are no fields of KFP: what they do is tested with the dataflow and the values.
-IN_THE_STEP = {"max-artifact-size", "preview", "changes", "metrics", "report"}
+IN_THE_STEP = {"max-artifact-size", "preview", "changes", "metrics", "report", "snapshot"}
 VALUE_BECOMES: dict[str, dict[str, Json]] = {
     "pipeline-name": {"pipelineInfo.name": "churn"},
     "display-name": {"pipelineInfo.displayName": "Who leaves?"},

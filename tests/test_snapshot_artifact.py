@@ -97,8 +97,8 @@ def test_the_environment_of_a_step_names_the_second_place(tmp_path: Path) -> Non
     one, two = (payload.content(step, pipeline)["snapshot"] for step in pipeline.steps)
     assert one == {"port": "snapshot", "level": "passed", "to": "/snapshots"}
     assert two == {"port": "snapshot", "level": "passed"}
-    assert "mirror" in payload.carried(pipeline.steps[0], pipeline)
-    assert "mirror" not in payload.carried(pipeline.steps[1], pipeline)
+    assert "mirror" in payload.carried(pipeline)[pipeline.steps[0].name]
+    assert "mirror" not in payload.carried(pipeline)[pipeline.steps[1].name]
 
 
 def test_the_snapshot_part_is_small() -> None:
