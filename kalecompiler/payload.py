@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from kalecompiler import editions
@@ -36,17 +37,17 @@ def _texts(code: Code) -> list[str]:
     return [code.source, *(text for _, text in code.kept)]
 
 
-def carried(step: Step, pipeline: Pipeline) -> tuple[str, ...]:
-    """Everything of the runtime that a step carries beyond what every step does: it pays only for what it uses."""
+def carried(pipeline: Pipeline) -> dict[str, tuple[str, ...]]:
+    """Step -> everything of the runtime that it carries beyond what every step does: it pays only for what it uses."""
     from kalecompiler.runtime import extras
 
-    others = "\n".join(code.source for other in pipeline.steps for code in other.code)
-    return (*extras(content(step, pipeline), others), *parts(step))
+    everything = "\n".join(code.source for step in pipeline.steps for code in step.code)
+    return {step.name: (*extras(content(step, pipeline), everything), *parts(step)) for step in pipeline.steps}
 
 
-def shared_parts(pipeline: Pipeline) -> tuple[str, ...]:
-    """What a program carries that runs any step of the pipeline."""
-    return tuple(sorted({part for step in pipeline.steps for part in carried(step, pipeline)}))
+def shared(carried: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """What a program carries that runs each of the steps."""
+    return tuple(sorted({part for parts in carried.values() for part in parts}))
 
 
 def program_parameter(pipeline: Pipeline) -> str:

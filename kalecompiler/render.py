@@ -84,7 +84,8 @@ def render(pipeline: Pipeline, *, shared: bool = False) -> str:
     if has_errors(findings):
         raise NotebookError(findings)
     names = _choose_names(pipeline, shared)
-    part_sets = [payload.shared_parts(pipeline)] if shared else _part_sets(pipeline)
+    carried = payload.carried(pipeline)
+    part_sets = [payload.shared(carried)] if shared else sorted(set(carried.values()))
     schemas = {(step.name, output.port): output.schema for step in pipeline.steps for output in step.outputs}
     exits = [step for step in pipeline.steps if step.exits]
     return _template().render(
@@ -94,7 +95,7 @@ def render(pipeline: Pipeline, *, shared: bool = False) -> str:
         kubernetes=any(taskcalls.uses_kubernetes(step.settings) for step in pipeline.steps),
         decorated=_decorated(pipeline),
         programs=[(_program_name(item), _literal_lines(payload.program(item))) for item in part_sets],
-        components=[_component(step, pipeline, schemas, names) for step in pipeline.steps],
+        components=[_component(step, pipeline, schemas, names, carried[step.name]) for step in pipeline.steps],
         parameters=[
             *(_parameter_argument(parameter) for parameter in pipeline.parameters),
             *([f"{names.program}: str = {_program_name(part_sets[0])}"] if shared else []),
@@ -130,12 +131,12 @@ def _assign(wishes: Mapping[str, str], taken: frozenset[str]) -> tuple[dict[str,
     return given, frozenset(used)
 
 
-def _component(step: Step, pipeline: Pipeline, schemas: _Schemas, names: _Names) -> _Component:
+def _component(step: Step, pipeline: Pipeline, schemas: _Schemas, names: _Names, parts: tuple[str, ...]) -> _Component:
     return _Component(
         function=names.functions[step.name],
         arguments=tuple(_component_arguments(step, pipeline, schemas, names.program)),
         image=step.settings.image or limits.DEFAULT_IMAGE,
-        program=names.program or _program_name(payload.carried(step, pipeline)),
+        program=names.program or _program_name(parts),
         step=payload.text(step, pipeline),
     )
 
@@ -249,11 +250,6 @@ def _ordered(steps: tuple[Step, ...]) -> list[Step]:
     named = {step.name: step for step in steps}
     needs = {step.name: (*step.after, *(item.producer for item in step.inputs)) for step in steps}
     return [named[name] for name in in_order(needs)]
-
-
-def _part_sets(pipeline: Pipeline) -> list[tuple[str, ...]]:
-    """The sets of runtime parts that steps of the pipeline need, each once."""
-    return sorted({payload.carried(step, pipeline) for step in pipeline.steps})
 
 
 def _program_name(parts: Iterable[str]) -> str:

@@ -46,11 +46,12 @@ class Sizes:
 
 def measure(pipeline: Pipeline) -> Sizes:
     """The sizes of a pipeline's package once it is on a cluster; one that would be large shares its program."""
-    programs = {parts: payload.program(parts) for parts in {payload.carried(step, pipeline) for step in pipeline.steps}}
-    alone = _measure(pipeline, [programs[payload.carried(step, pipeline)] for step in pipeline.steps])
+    carried = payload.carried(pipeline)
+    programs = {parts: payload.program(parts) for parts in set(carried.values())}
+    alone = _measure(pipeline, [programs[carried[step.name]] for step in pipeline.steps])
     if alone.workflow <= WORKFLOW_WARNING:
         return alone
-    name, program = payload.program_parameter(pipeline), payload.program(payload.shared_parts(pipeline))
+    name, program = payload.program_parameter(pipeline), payload.program(payload.shared(carried))
     steps = _measure(pipeline, [f"{{{{$.inputs.parameters['{name}']}}}}"] * len(pipeline.steps))
     text = _go_json(_go_json(program))
     arguments = tuple(size + len(text) for size in steps.arguments)

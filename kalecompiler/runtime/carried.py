@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -50,7 +51,7 @@ def extras(step: Mapping[str, Any], others: str = "") -> tuple[str, ...]:
     if SHOWS.search(text) or any(map(_echoes, step.get("code", ()))):
         needed.add("rich")
     if step.get("outputs"):
-        needed.update(_savers(step, text, text + "\n" + others))
+        needed.update(_savers(step, text, others))
     return tuple(sorted(needed))
 
 
@@ -75,7 +76,14 @@ def _sources(step: Mapping[str, Any]) -> Iterator[str]:
         yield "\n".join(lines)
 
 
-def _savers(step: Mapping[str, Any], text: str, all_text: str) -> Iterator[str]:
+@functools.lru_cache(8)
+def _passing(code: str) -> frozenset[str]:
+    """The parts that values may need which this code makes."""
+    rules = {"byvalue": BY_VALUE, "oddities": ODD}
+    return frozenset(part for part, rule in rules.items() if rule.search(code))
+
+
+def _savers(step: Mapping[str, Any], text: str, others: str) -> Iterator[str]:
     """The parts that save what the core of saving cannot, or not as well."""
     modules = {str(package.get("module") or package["requirement"]) for package in step.get("packages", ())}
     takers = [name for output in step["outputs"] for name in output["for"]]
@@ -85,10 +93,9 @@ def _savers(step: Mapping[str, Any], text: str, all_text: str) -> Iterator[str]:
         yield "bonds"
     if "torch" in modules or "torch" in text:
         yield "tensors"
-    if BY_VALUE.search(all_text) or "cloudpickle" in modules:
+    if "cloudpickle" in modules:
         yield "byvalue"
-    if ODD.search(all_text):
-        yield "oddities"
+    yield from _passing(text) | _passing(others)
 
 
 def _echoes(piece: Mapping[str, Any]) -> bool:
