@@ -12,9 +12,11 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 
-# A shell that starts the tests in the background has them, and all that they start, ignore Ctrl-C: some send it.
+# In the background of a shell, or under nohup, the tests and all that they start would ignore what some of them send.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
