@@ -102,6 +102,8 @@ def _array(comparer: _Comparer, one: Any, other: Any) -> Any:
     if one.dtype == object:
         return comparer.difference(one.tolist(), other.tolist())
     equal = np.array_equal(one, other, equal_nan=one.dtype.kind in "fcmM")
+    if not equal and not one.dtype.hasobject:  # no NaT equals itself in a record
+        equal = one.tobytes() == other.tobytes()
     return None if equal else _unequal(one, other)
 
 
