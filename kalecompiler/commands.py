@@ -160,6 +160,7 @@ def run(
     folder = request.folder or local.default_root(path.parent)
     given = parse_arguments(request.parameters, request.file, package.pipeline.parameters)
     reuse = request.reuse
+    origin = provenance.gather(path, source, package.pipeline, compiled.spec, compiled.platform)
     order = [step.settings.one("display-name") or step.name for step in package.pipeline.steps]
     return local.run(
         compiled.spec,
@@ -174,11 +175,8 @@ def run(
         platform=compiled.platform,
         given=provided.parse(request.volumes, request.secrets, request.config_maps),
         note=note,
-        about={
-            **keeping.about(package.pipeline),
-            "provenance": provenance.gather(path, source, package.pipeline, compiled.spec, compiled.platform),
-        },
-        keeper=_keeper(path, package, folder, order, note, reuse.manifests if reuse else {}),
+        about={**keeping.about(package.pipeline), "provenance": origin},
+        keeper=_keeper(path, package, folder, order, note, origin, reuse.manifests if reuse else {}),
         taken=reuse.taken if reuse else {},
     )
 
@@ -189,21 +187,20 @@ def _keeper(
     folder: Path,
     order: Sequence[str],
     note: Callable[[str], None],
+    origin: Mapping[str, Any],
     taken: Mapping[str, Manifest],
 ) -> Keeper | None:
-    """Who keeps the snapshots of a run whose folder is in `folder`; None where its level is `off` everywhere."""
+    """Who keeps the record and the snapshots of a run whose folder is in `folder`; None where that is not possible."""
+    from kalecompiler.local.folders import STORE, home_of
     from kalecompiler.snapshots.ingest import Ingest
     from kalecompiler.snapshots.store import Store, StoreProblem
 
-    if all(step.snapshot == "off" for step in package.pipeline.steps):
-        return None
     try:
-        home = folder.absolute().parent if folder.absolute().parent.name == ".kalec" else folder / ".kalec"
-        store = Store.open(home / "store", create=True)
+        store = Store.open(home_of(folder) / STORE, create=True)
     except StoreProblem as error:
         note(f"no snapshots are kept: {error}")
         return None
-    return Ingest(store, path, package.compiled.text.encode(), tuple(order), note, taken)
+    return Ingest(store, path, package.compiled.text.encode(), tuple(order), note, taken, origin)
 
 
 def report_run(run: str, folder: Path | None, output: Path | None, format_: str) -> list[Path]:

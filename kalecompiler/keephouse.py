@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from kalecompiler.diagnostics import UsageError
+from kalecompiler.local.folders import STORE, default_root, home_of
 from kalecompiler.snapshots import find, retention, transfer
 from kalecompiler.snapshots.store import Store
 from kalecompiler.wording import counted
@@ -71,11 +72,7 @@ def import_(file: Path, folder: Path, trust: bool) -> str:
     try:
         store = find.store_near(folder)
     except UsageError:
-        home = folder.absolute() / ".kalec"
-        store = Store.open(home / "store", create=True, durable=True)
-        ignore = home / ".gitignore"
-        if not ignore.exists():
-            ignore.write_text("*\n", encoding="utf-8")
+        store = Store.open(home_of(default_root(folder)) / STORE, create=True, durable=True)
     found = transfer.import_(store, file, trust)
     words = {
         "signed": "it bears our signature",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from kalecompiler.arguments import unknown_name
 from kalecompiler.diagnostics import KalecError, UsageError
+from kalecompiler.local import which
 from kalecompiler.snapshots import columns, compare, differencepage, differences, exporting, find, showing
 from kalecompiler.snapshots import runs as kept_runs
 from kalecompiler.snapshots.blocks import Block
@@ -38,25 +39,21 @@ class Wanted:
 
 
 def has_store(folder: Path) -> bool:
-    """Whether runs are kept in a folder or above it."""
-    try:
-        find.store_near(folder)
-    except UsageError as error:
-        return "no runs are kept" not in str(error)
-    return True
+    """Whether runs are kept in a folder, above it or below it."""
+    return bool(which.homes(folder, find.has_store))
 
 
 def listed(folder: Path, pipeline: str | None, limit: int, format_: str) -> str | list[Block]:
     """The newest runs that are kept here, of one pipeline or all. Raises UsageError."""
-    store = find.store_near(folder)
-    every = store.runs()
+    stores = find.stores_near(folder)
+    every = sorted((r for store in stores for r in store.runs()), key=lambda r: r.started or 0.0, reverse=True)
     found = [record for record in every if pipeline in (None, record.pipeline)]
     if pipeline is not None and not found:
         names = sorted({record.pipeline for record in every})
         hint = did_you_mean(pipeline, names) or (f"there are {', '.join(names)}" if names else "there is none")
         raise UsageError(f"there is no run of a pipeline `{pipeline}`: {hint}")
     chosen = found[:limit]
-    pins = store.pins()
+    pins = frozenset().union(*(store.pins() for store in stores))
     if format_ == "json":
         return showing.text([showing.record_json(record, record.run in pins) for record in chosen])
     return showing.runs(chosen, pins)

@@ -10,14 +10,8 @@ import click
 
 from kalecompiler import console, remotecli
 from kalecompiler.diagnostics import UsageError
-from kalecompiler.options import COLOR, OUTPUT, examples, formats
+from kalecompiler.options import COLOR, FOLDER, OUTPUT, examples, formats
 
-FOLDER = click.option(
-    "--folder",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Where the runs are kept; else in the current folder or above it.",
-)
 ROOT = click.option(
     "--pipeline-root", metavar="URL", help="Read the endpoint's artifacts here, as in s3://bucket/v2/artifacts."
 )

@@ -28,6 +28,12 @@ OUTPUT = click.option(
     metavar="FILE",
     help="Where to write; - is stdout.",
 )
+FOLDER = click.option(
+    "--folder",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Where the runs are kept; else in the current folder, above it or below it.",
+)
 IMAGE = click.option("--image", metavar="REF", help="Image of every step that names none of its own.")
 STRICT = click.option("--strict", is_flag=True, help="Take warnings for errors.")
 PARAMETER = click.option(

@@ -10,6 +10,7 @@ import contextlib
 import getpass
 import hashlib
 import json
+import os
 import platform
 import re
 import socket
@@ -39,7 +40,7 @@ def gather(
     `data` is what the notebook's file holds, `spec` and `platform_spec` are the two documents of the package.
     """
     return {
-        "who": {"user": _user(), "host": socket.gethostname()},
+        "who": who(),
         "notebook": {"path": str(notebook.absolute()), "sha256": hashlib.sha256(data).hexdigest()},
         "git": git(notebook),
         "package": {"sha256": package_digest(spec, platform_spec)},
@@ -60,6 +61,15 @@ def identity(record: Mapping[str, Any]) -> str:
     deciding = {name: known.get(name) for name in ("package", "versions", "packages", "files")}
     text = json.dumps([record.get("parameters"), deciding], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def who() -> dict[str, str]:
+    """The user's name, or number where it has none, and that of this machine."""
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError, ImportError):  # as in many containers
+        user = str(os.getuid()) if hasattr(os, "getuid") else ""
+    return {"user": user, "host": socket.gethostname()}
 
 
 def package_digest(spec: Mapping[str, Any], platform_spec: Any = None) -> str:
@@ -169,10 +179,3 @@ def _tree(source: str) -> ast.AST:
         return ast.parse(source)
     except (SyntaxError, ValueError):
         return ast.Module([], [])
-
-
-def _user() -> str | None:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):  # a user without a name, as in many containers
-        return None

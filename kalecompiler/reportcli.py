@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from kalecompiler import commands
-from kalecompiler.options import examples, formats
+from kalecompiler.options import FOLDER, examples, formats
 
 
 @click.command(
@@ -18,7 +18,7 @@ from kalecompiler.options import examples, formats
     )
 )
 @click.argument("run")
-@click.option("--folder", type=click.Path(path_type=Path), metavar="DIR", help="Where the runs are, as for `run`.")
+@FOLDER
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Where to write: .html or .ipynb."
 )
@@ -36,7 +36,7 @@ def report(run: str, folder: Path | None, output: Path | None, format_: str) -> 
 
 
 @click.command(epilog=examples("kalec track"))
-@click.option("--folder", type=click.Path(path_type=Path), metavar="DIR", help="Where the runs are, as for `run`.")
+@FOLDER
 def track(folder: Path | None) -> int:
     """Send to the trackers what they missed.
 

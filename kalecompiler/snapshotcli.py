@@ -6,14 +6,7 @@ from pathlib import Path
 
 import click
 
-from kalecompiler.options import COLOR, examples, formats
-
-FOLDER = click.option(
-    "--folder",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Where the runs are kept; else in the current folder or above it.",
-)
+from kalecompiler.options import COLOR, FOLDER, examples, formats
 
 
 @click.command(epilog=examples("kalec verify", "kalec verify latest"))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from kalecompiler import commands
 from kalecompiler.commands import Package, RunRequest
 from kalecompiler.diagnostics import UsageError
+from kalecompiler.local.folders import STORE, home_of
 from kalecompiler.snapshots import find, moment, reuse, shown
 from kalecompiler.snapshots.checkout import CheckedOut, Request, checkout, lab, require_lab
 from kalecompiler.snapshots.objects import StoreProblem
@@ -63,7 +64,7 @@ def check_out_remote(
 
     kept = keptruns.kept(connection, run, root)
     spec = runs.spec_of(connection, connection.run(runs.resolve(connection, run)))
-    store = Store.open(local.default_root(folder).parent / "store", create=True)
+    store = Store.open(home_of(local.default_root(folder)) / STORE, create=True)
     at = (request.step, request.when, request.scope)
     record = adopt.adopt(kept, packagecode.steps(spec), store, folder, at, given)
     return checkout(find.Found(store, record), request)
@@ -105,7 +106,7 @@ def cached(notebook: Path, package: Package, request: RunRequest) -> tuple[RunRe
 
     runs = request.folder or local.default_root(notebook.parent)
     try:
-        store = Store.open(runs.absolute().parent / "store")
+        store = Store.open(home_of(runs) / STORE)
     except StoreProblem:
         return request, {}
     wanted = _wanted(package, request, frozenset(), trust=False)

@@ -11,6 +11,7 @@ from kalecompiler import console, lookcli, remotecli
 from kalecompiler.options import (
     COLOR,
     CONFIG_MAPS,
+    FOLDER,
     IMAGE,
     PARAMETER,
     PARAMETER_FILE,
@@ -59,7 +60,7 @@ INTERRUPTED = 130
     metavar="FILE",
     help="The notebook of an endpoint's run; else it is put together from the code that its steps carry.",
 )
-@lookcli.FOLDER
+@FOLDER
 @remotecli.endpoint_options
 @lookcli.ROOT
 @COLOR
@@ -117,7 +118,7 @@ def checkout(
     "--jobs", type=click.IntRange(min=1), metavar="N", help="Steps that run at once; as many as there are cores."
 )
 @click.option("--trust", is_flag=True, help="Take over what nobody vouches for, too: it may run code.")
-@lookcli.FOLDER
+@FOLDER
 @VOLUMES
 @SECRETS
 @CONFIG_MAPS

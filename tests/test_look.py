@@ -19,10 +19,10 @@ import pytest
 from keptruns import START, Made
 from submitting import Here, clean_surroundings
 
+from kalecompiler.diagnostics import UsageError
 from kalecompiler.runtime import loading
 from kalecompiler.snapshots import find, tiers
 from kalecompiler.snapshots.manifest import BEFORE, FAILED, StepRecord, VariableRecord
-from kalecompiler.snapshots.objects import StoreProblem
 
 ENVIRONMENT = {"python": "3.11.7", "platform": "Linux x86_64", "packages": ["numpy-2.4.6", "pandas-3.1.1"]}
 NOTEBOOK = """
@@ -215,11 +215,28 @@ def test_which_run_is_meant(word: str, name: str, here: Here, two: Made) -> None
 )
 def test_which_run_is_not_clear(word: str, message: str, here: Here, two: Made) -> None:
     (here.folder / "empty").mkdir()
-    with pytest.raises(StoreProblem, match=re.escape(message)):
+    with pytest.raises(UsageError, match=re.escape(message)):
         find.find(word, here.folder)
     result = here.kalec("show", word)
     assert (result.status, result.out) == (2, "")
     assert message in result.err
+
+
+def test_runs_of_folders_below_are_found(here: Here, two: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    below = here.folder / "books"
+    below.mkdir()
+    (here.folder / ".kalec").rename(below / ".kalec")
+    (below / "deep").mkdir()
+    Made(below / "deep").run("late-20260103-000000-cccc", number=9)
+    assert [run["run"] for run in json.loads(here.kalec("runs", "--format", "json").out)] == [
+        "late-20260103-000000-cccc", TWO, ONE,
+    ]  # fmt: skip
+    assert find.find("latest", here.folder).record.run == "late-20260103-000000-cccc"
+    assert find.find("latest~1", here.folder).record.run == TWO
+    assert find.find("bbbb", here.folder).record.run == TWO
+    refused = here.kalec("gc")
+    assert (refused.status, "has 2 stores below it: name one with --folder" in refused.err) == (2, True)
+    assert here.kalec("gc", "--folder", str(below)).status == 0
 
 
 # show
@@ -227,8 +244,12 @@ def test_which_run_is_not_clear(word: str, message: str, here: Here, two: Made) 
 
 def test_a_run_is_shown(here: Here, two: Made) -> None:
     two.change_run(
-        TWO, user="ann", host="box", notebook_name="churn.ipynb", notebook_digest="sha256:" + "ab" * 32,
-        git={"commit": "c" * 40, "dirty": True}, versions={"kfp": "2.17.0"},
+        TWO, notebook_name="churn.ipynb", notebook_digest="sha256:" + "ab" * 32,
+        provenance={
+            "who": {"user": "ann", "host": "box"},
+            "git": {"commit": "c" * 40, "dirty": True},
+            "versions": {"kfp": "2.17.0"},
+        },
     )  # fmt: skip
     out = here.kalec("show", TWO).out
     table = lines(out)

@@ -36,8 +36,8 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Made:
             hooks={"h": "fine"}, left_out={"secret": "why"}, random={"numpy": {}},
         )  # fmt: skip
         made.run(
-            name, manifest, number=number, parameters={"n": number}, git={"commit": "c", "dirty": True},
-            versions={"kfp": "2"}, package='{"root": {"dag": {"tasks": {}}}}',
+            name, manifest, number=number, parameters={"n": number}, package='{"root": {"dag": {"tasks": {}}}}',
+            provenance={"versions": {"kfp": "2"}, "git": {"commit": "c", "dirty": True}},
         )  # fmt: skip
     return made
 

@@ -225,8 +225,8 @@ def test_a_failed_run_is_reported_as_far_as_it_came(tmp_path: Path) -> None:
     ("name", "message"),
     [
         ("nothing", "there is no run `nothing`"),
-        ("latest~9", "there is no `latest~9`: there are 2 runs"),
-        ("many-2", "2 runs begin with `many-2`"),
+        ("latest~9", "there is no run `latest~9`: "),
+        ("many-2", "`many-2` is the beginning of 2 runs"),
     ],
 )
 def test_runs_that_are_not_there(tmp_path: Path, capfd: pytest.CaptureFixture[str], name: str, message: str) -> None:

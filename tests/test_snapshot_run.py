@@ -122,6 +122,19 @@ def test_what_a_level_keeps(tmp_path: Path, tag: str, names: set[str] | None) ->
     assert found is None or set(kept(store, found)) == names
 
 
+def test_a_run_without_snapshots_is_listed_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_notebook(tmp_path / "plain.ipynb", "# %% step:one snapshot:off metrics:x\nx = 0.5\n")
+    assert main(["run", "plain.ipynb"]) == 0
+    capsys.readouterr()
+    assert main(["show", "latest", "--format", "json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [(step["status"], step["metrics"]) for step in found["steps"]] == [("succeeded", {"x": 0.5})]
+    assert list(Store.open(tmp_path / ".kalec" / "store").every_manifest(found["run"])) == []
+
+
 def test_what_cannot_be_saved_is_said_and_the_step_goes_on(tmp_path: Path) -> None:
     cells = (("step:one snapshot:all", "import threading\nlock = threading.Lock()\ngood = 1"),)
     store, result, warned = run(tmp_path / "n", cells)
@@ -221,7 +234,7 @@ def test_a_user_without_a_name_is_a_number(monkeypatch: pytest.MonkeyPatch) -> N
         raise KeyError("getpwuid(): uid not found: 54321")
 
     monkeypatch.setattr("getpass.getuser", nobody)
-    assert ingest.provenance.user() == str(os.getuid())
+    assert ingest.provenance.who()["user"] == str(os.getuid())
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="mounting needs root")

@@ -10,7 +10,13 @@ from pathlib import Path
 
 from kalecompiler.diagnostics import UsageError
 
-LATEST = "latest"
+HOME, RUNS, STORE, LATEST = ".kalec", "runs", "store", "latest"
+
+
+def home_of(runs: Path) -> Path:
+    """The folder `.kalec` of the runs that lie in `runs`: the one that holds it, else one in it."""
+    above = runs.absolute().parent
+    return above if above.name == HOME else runs.absolute() / HOME
 
 
 def default_root(workdir: Path) -> Path:
@@ -18,15 +24,15 @@ def default_root(workdir: Path) -> Path:
 
     Raises UsageError where it cannot be written.
     """
-    home = workdir.absolute() / ".kalec"
+    home = workdir.absolute() / HOME
     try:
-        (home / "runs").mkdir(parents=True, exist_ok=True)
+        (home / RUNS).mkdir(parents=True, exist_ok=True)
         ignore = home / ".gitignore"
         if not ignore.exists():
             ignore.write_text("*\n", encoding="utf-8")
     except OSError as error:
-        raise _unwritable(home / "runs", error) from None
-    return home / "runs"
+        raise _unwritable(home / RUNS, error) from None
+    return home / RUNS
 
 
 def create_run(root: Path, pipeline: str) -> Path:

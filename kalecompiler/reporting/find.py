@@ -1,50 +1,31 @@
-"""Which run is meant: its id, a prefix of it, `latest`, `latest~1`, or its folder."""
+"""The folder of a run; `local.which` tells how RUN is said."""
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 from kalecompiler.diagnostics import UsageError
-from kalecompiler.suggest import did_you_mean
+from kalecompiler.local import which
+from kalecompiler.local.folders import RUNS
 
 RECORD = "run.json"
-DEEPEST = 4
-_LATEST = re.compile(r"latest(?:~(\d+))?")
 _TIME = re.compile(r"-(\d{8}-\d{6})-[0-9a-f]+$")
 
 
-def find(name: str, folder: Path | None = None) -> Path:
-    """The folder of a run.
+def find(word: str, folder: Path | None = None) -> Path:
+    """The folder of the run that is meant.
 
-    Args:
-        name: an id, a prefix, `latest`, `latest~N` (the Nth before it), or a folder.
-        folder: where the runs are, as in `kalec run --folder`; else every `.kalec/runs` here and below.
-
-    Raises UsageError where there is no such run, or more than one.
+    `folder` is where runs are, as for `kalec run`; without it, they are looked for from the current folder. Raises
+    UsageError where there is no such run, or more than one.
     """
-    if (Path(name) / RECORD).is_file() and not _LATEST.fullmatch(name):
-        return Path(name)
-    known = runs(folder)
+    if (Path(word) / RECORD).is_file() and not which.is_latest(word):
+        return Path(word)
+    known = {path.name: path for path in runs(folder)}
+    where = str(folder or Path.cwd())
     if not known:
-        where = folder or "`.kalec/runs` here or below"
-        raise UsageError(f"there are no runs in {where}: `kalec run` makes one, --folder says where they are")
-    if match := _LATEST.fullmatch(name):
-        back = int(match[1] or 0)
-        if back >= len(known):
-            raise UsageError(f"there is no `{name}`: there are {len(known)} runs")
-        return known[-1 - back]
-    exact = [path for path in known if path.name == name]
-    found = exact or [path for path in known if path.name.startswith(name)]
-    if not found:
-        hint = did_you_mean(name, [path.name for path in known]) or f"the latest is {known[-1].name}"
-        raise UsageError(f"there is no run `{name}`: {hint}")
-    if len(found) > 1:
-        some = ", ".join(path.name for path in found[-3:])
-        raise UsageError(f"{len(found)} runs begin with `{name}`, as {some}: write more of it")
-    return found[0]
+        raise UsageError(f"no runs are kept in {where}, above it or below it: `kalec run` makes one")
+    return known[which.choose(word, list(known), where)]
 
 
 def runs(folder: Path | None = None) -> list[Path]:
@@ -59,22 +40,12 @@ def runs(folder: Path | None = None) -> list[Path]:
 
 
 def roots(folder: Path | None = None) -> list[Path]:
-    """The folders that hold runs: the given one, else every `.kalec/runs` here and below."""
-    return [root for root in ([folder] if folder is not None else _roots(Path())) if root.is_dir()]
+    """The folders that hold runs: the given one, and those of the `.kalec` that are near."""
+    near = [home / RUNS for home in which.homes(folder or Path.cwd(), lambda home: (home / RUNS).is_dir())]
+    return [folder, *near] if folder is not None and folder.is_dir() else near
 
 
 def _age(path: Path) -> tuple[str, int]:
     """When a run began: its id says the second."""
     match = _TIME.search(path.name)
     return match[1] if match else "", (path / RECORD).stat().st_mtime_ns
-
-
-def _roots(start: Path) -> Iterator[Path]:
-    """Every `.kalec/runs` in a folder and below, but not in hidden folders and virtual environments."""
-    for here, folders, names in os.walk(start):
-        path = Path(here)
-        depth = len(path.relative_to(start).parts)
-        if ".kalec" in folders:
-            yield path / ".kalec" / "runs"
-        stop = depth >= DEEPEST or "pyvenv.cfg" in names
-        folders[:] = [] if stop else sorted(n for n in folders if not n.startswith(".") and n != "node_modules")

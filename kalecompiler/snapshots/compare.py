@@ -189,12 +189,12 @@ def _facts(runs: Sequence[Kept]) -> tuple[Row, ...]:
         {
             "status": run.record.status,
             "notebook": run.record.notebook_digest.rpartition(":")[2][:12] or None,
-            "commit": _commit(run.record.git),
+            "commit": _commit(run.record.origin("git")),
             "python": _joined(run, "python"),
             "platform": _joined(run, "platform"),
             "image": _joined(run, "image"),
             "seconds": _length(run),
-            **{f"{name} version": text for name, text in run.record.versions.items()},
+            **{f"{name} version": text for name, text in run.record.origin("versions").items()},
         }
         for run in runs
     ]

@@ -1,18 +1,16 @@
-"""Which run is meant: RUN is an id, its beginning or its last four characters, `latest`, `latest~1`, or a folder."""
+"""The store that has a run, and its record there; `local.which` tells how RUN is said."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from kalecompiler.diagnostics import UsageError
+from kalecompiler.local import which
+from kalecompiler.local.folders import HOME, STORE
 from kalecompiler.snapshots.manifest import RunRecord
 from kalecompiler.snapshots.objects import StoreProblem
 from kalecompiler.snapshots.store import Store
-from kalecompiler.suggest import did_you_mean
-
-HOME, STORE = ".kalec", "store"
-_LATEST = re.compile(r"latest(?:~(\d{1,6}))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,72 +22,63 @@ class Found:
 
 
 def find(word: str, folder: Path) -> Found:
-    """The run that is meant, said in `folder`. Raises StoreProblem where there is none, or more than one."""
+    """The run that is meant, said in `folder`. Raises UsageError where there is none, or more than one."""
     named = Path(word).expanduser()
     named = named if named.is_absolute() else folder / named
-    if named.is_dir() and not _LATEST.fullmatch(word):
+    if named.is_dir() and not which.is_latest(word):
         return _of_folder(named)
     if "/" in word:
-        raise StoreProblem(f"there is no folder {word}")
-    store = store_near(folder)
-    return Found(store, choose(word, store))
+        raise UsageError(f"there is no folder {word}")
+    stores = stores_near(folder)
+    if len(stores) == 1:
+        return _choose(word, stores[0])
+    runs = [(record.started or 0.0, record.run, at) for at, store in enumerate(stores) for record in store.runs()]
+    order = {name: at for _, name, at in sorted(runs)}
+    name = which.choose(word, list(order), f"what is kept below {folder}")
+    return Found(stores[order[name]], stores[order[name]].run(name))
+
+
+def stores_near(folder: Path) -> list[Store]:
+    """The store of a folder, or of the nearest above that has one; else those below. Raises StoreProblem."""
+    found = [Store.open(home / STORE) for home in which.homes(folder, has_store)]
+    if not found:
+        raise StoreProblem(
+            f"no runs are kept in {folder.absolute()}, above it or below it: `kalec run` keeps them in the notebook's "
+            "folder; go there, or name it with --folder"
+        )
+    return found
 
 
 def store_near(folder: Path) -> Store:
-    """The store of the runs of a folder, or of the nearest one above that has one. Raises StoreProblem."""
-    folder = folder.absolute()
-    for place in (folder, *folder.parents):
-        if (path := _store_in(place)) is not None:
-            return Store.open(path)
-    raise StoreProblem(
-        f"no runs are kept in {folder} or above it: `kalec run` keeps them in the notebook's folder; go there, or name "
-        "it with --folder"
-    )
+    """The one store that `stores_near` finds. Raises StoreProblem, UsageError where there are more."""
+    found = stores_near(folder)
+    if len(found) > 1:
+        places = ", ".join(str(store.path.parent.parent) for store in found[:3])
+        raise UsageError(f"{folder.absolute()} has {len(found)} stores below it: name one with --folder, as {places}")
+    return found[0]
 
 
-def choose(word: str, store: Store) -> RunRecord:
-    """The run of a store that a word means. Raises StoreProblem."""
-    if match := _LATEST.fullmatch(word):
-        return _latest(store, int(match[1] or 0), word)
-    names = store.run_names()
-    if word in names:
-        return store.run(word)
-    alike = [name for name in names if name.startswith(word)] or [n for n in names if n.rpartition("-")[2] == word]
-    if len(alike) == 1:
-        return store.run(alike[0])
-    if alike:
-        shown = ", ".join(alike[-3:])
-        raise StoreProblem(f"`{word}` is the beginning of {len(alike)} runs: write more of it, or `latest`: {shown}")
-    hint = (
-        did_you_mean(word, [*names, "latest"]) or f"`kalec runs` lists the {len(names)} that are kept in {store.path}"
-    )
-    raise StoreProblem(f"there is no run `{word}`: {hint}")
+def has_store(home: Path) -> bool:
+    """Whether a folder `.kalec` has a store."""
+    return _is_store(home / STORE)
 
 
-def _latest(store: Store, back: int, word: str) -> RunRecord:
-    runs = store.runs()
-    if len(runs) <= back:
-        raise StoreProblem(f"there is no run `{word}`: {store.path} has {len(runs)}")
-    return runs[back]
+def _choose(word: str, store: Store) -> Found:
+    names = [record.run for record in reversed(store.runs())] if which.is_latest(word) else store.run_names()
+    return Found(store, store.run(which.choose(word, names, str(store.path))))
 
 
 def _of_folder(folder: Path) -> Found:
     """The run that lies in a folder, or the last one of those that are kept in it."""
     folder = folder.resolve()
-    for place in (folder.parent, folder.parent.parent):
-        path = place / STORE
-        if _is_store(path) and folder.name in (store := Store.open(path)).run_names():
+    for place in (folder.parent / HOME / STORE, folder.parent.parent / STORE):
+        if _is_store(place) and folder.name in (store := Store.open(place)).run_names():
             return Found(store, store.run(folder.name))
-    found = folder if _is_store(folder) else _store_in(folder)
+    places = (folder, folder / STORE, folder / HOME / STORE)
+    found = next((place for place in places if _is_store(place)), None)
     if found is None:
         raise StoreProblem(f"{folder} is neither the folder of a run nor one with runs: there is no store in it")
-    store = Store.open(found)
-    return Found(store, _latest(store, 0, folder.name))
-
-
-def _store_in(folder: Path) -> Path | None:
-    places = (folder / STORE,) if folder.name == HOME else (folder / HOME / STORE,)
-    return next((place for place in places if _is_store(place)), None)
+    return _choose("latest", Store.open(found))
 
 
 def _is_store(folder: Path) -> bool:

@@ -6,6 +6,7 @@ the manifest that names it. Whatever goes wrong here is a warning: it never stop
 
 from __future__ import annotations
 
+import json
 import mmap
 import os
 import time
@@ -16,11 +17,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from kalecompiler import provenance
 from kalecompiler.local.executor import Produced, is_scalars, path_of
 from kalecompiler.local.keeping import TRACES
 from kalecompiler.local.results import Failure, RunResult, StepResult
 from kalecompiler.local.tasks import Package, Task, in_order
-from kalecompiler.snapshots import artifact, hooks, provenance, signing
+from kalecompiler.snapshots import artifact, hooks, signing
 from kalecompiler.snapshots.manifest import (
     AFTER,
     BEFORE,
@@ -53,7 +55,7 @@ class _Under:
 class Ingest:
     """Keeps the snapshots of one run (a `local.keeping.Keeper`); `warn` is told at the end what could not be kept.
 
-    `taken` are, by task, the manifests of steps that this run takes over from others.
+    `taken` are, by task, the manifests of steps that this run takes over from others; `provenance` is the run's.
     """
 
     store: Store
@@ -62,6 +64,7 @@ class Ingest:
     order: tuple[str, ...] = ()
     warn: Callable[[str], None] = lambda text: None
     taken: Mapping[str, Manifest] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
     _run: RunRecord = field(default_factory=lambda: RunRecord(""))
     _folder: Path = Path()
     _under: dict[str, _Under] = field(default_factory=dict)
@@ -135,7 +138,7 @@ class Ingest:
             about["workdir"] = str(self.notebook.absolute().parent)
         if self.package:
             about["package"] = self.store.put_bytes(self.package)
-        self._run = replace(self._run, **about, **provenance.of(self.notebook))
+        self._run = replace(self._run, **about, provenance={"who": provenance.who(), **self.provenance})
         self.store.write_run(signing.sign(self._run))
 
     def _before(
@@ -248,14 +251,14 @@ class Ingest:
         return artifact.record(about, ref, *artifact.nature(view))
 
     def _source(self, own: Mapping[str, Any]) -> dict[str, Any]:
-        git = {key: self._run.git[key] for key in ("commit", "dirty") if key in self._run.git}
-        compiler = self._run.versions.get("kalecompiler", "")
+        git = {key: value for key, value in self._run.origin("git").items() if key in ("commit", "dirty")}
+        compiler = self._run.origin("versions").get("kalecompiler", "")
         return {**own, **git, "digest": self._run.notebook_digest, "compiler": compiler}
 
     def _write(self, manifest: Manifest) -> None:
         """Add what the runner knows, and commit the manifest."""
         if manifest.when != BEFORE:
-            traces = provenance.traces(self._folder / manifest.task / TRACES)
+            traces = _traces(self._folder / manifest.task / TRACES)
             files, network = tuple(traces.get("files", ())), bool(traces.get("network"))
             more: dict[str, Any] = {"traced": True} if traces else {}  # else nobody knows what it opened
             more |= {"programs": traces["programs"]} if traces.get("programs") else {}
@@ -294,6 +297,15 @@ class Ingest:
             error=end.failure.message if end.failure else None,
             source=under.source if under else None,
         )
+
+
+def _traces(path: Path) -> Mapping[str, Any]:
+    """What a step's process reported; {} where it did not, or was killed."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 @contextmanager

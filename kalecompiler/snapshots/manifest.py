@@ -106,7 +106,10 @@ class StepRecord:
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """A run: what was run, by whom, and how it ended. `notebook` and `package` are files in the store."""
+    """A run: what was run, and how it ended. `notebook` and `package` are files in the store.
+
+    `provenance` is what `kalecompiler.provenance` gathers: who, where, with which commit, versions, packages and files.
+    """
 
     run: str
     pipeline: str = ""
@@ -120,15 +123,17 @@ class RunRecord:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     steps: tuple[StepRecord, ...] = ()
     workdir: str = ""
-    user: str = ""
-    host: str = ""
-    versions: Mapping[str, str] = field(default_factory=dict)
-    git: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
     new_bytes: int = 0
     total_bytes: int = 0
     format: int = FORMAT
     signature: Mapping[str, Any] | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def origin(self, part: str) -> Mapping[str, Any]:
+        """A part of the provenance that has names in it: `who`, `git`, `versions`; {} where it is not known."""
+        found = self.provenance.get(part)
+        return found if isinstance(found, Mapping) else {}
 
 
 def to_json(record: Any) -> dict[str, Any]:

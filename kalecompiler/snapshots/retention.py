@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from kalecompiler.snapshots import provenance, signing
+from kalecompiler import provenance
+from kalecompiler.snapshots import signing
 from kalecompiler.snapshots.manifest import AFTER, FileRef, RunRecord
 from kalecompiler.snapshots.objects import unwritable
 from kalecompiler.snapshots.store import Store, StoreProblem
@@ -133,7 +134,7 @@ def is_under_way(record: RunRecord) -> bool:
     if record.status != "running":
         return False
     process = record.extra.get("process")
-    if record.host == provenance.host() and isinstance(process, int):
+    if record.origin("who").get("host") == provenance.who()["host"] and isinstance(process, int):
         return _is_alive(process)
     return time.time() - (record.started or 0.0) < 7 * DAY
 

@@ -150,7 +150,7 @@ def _why_not(
     before = run.package.tasks.get(task.key)
     if before is None:
         return f"{run.record.run} did not have it"
-    compiler = str(run.record.versions.get("kalecompiler", ""))
+    compiler = str(run.record.origin("versions").get("kalecompiler", ""))
     digests = {name: str(item.get("digest")) for name, item in manifest.inputs.items()}
     one = keys.facts(before, run.record.parameters, digests, keys.versions_of(manifest.environment, compiler, task))
     other = keys.facts(task, wanted.arguments, _inputs(task, decisions), keys.versions_here(task))

@@ -42,6 +42,7 @@ def runs(records: Sequence[RunRecord], pins: Iterable[str] = ()) -> list[Block]:
 def run(kept: Kept, command: str) -> list[Block]:
     """A run: where it comes from, its parameters, its steps and their metrics; `command` shows a step of it."""
     record = kept.record
+    who = record.origin("who")
     notebook = " ".join(filter(None, (record.notebook_name, _in_brackets(short(record.notebook_digest)))))
     found = {
         "run": record.run,
@@ -49,12 +50,12 @@ def run(kept: Kept, command: str) -> list[Block]:
         "status": record.status or "running",
         "started": f"{moment(record.started)} UTC" if record.started else "",
         "took": seconds(_took(record)),
-        "by": "@".join(filter(None, (record.user, record.host))),
+        "by": "@".join(filter(None, (str(who.get(part) or "") for part in ("user", "host")))),
         "folder": record.workdir,
         "notebook": notebook,
         "package": short(record.package.digest) if record.package else "",
-        "commit": _commit(record.git),
-        "versions": ", ".join(f"{name} {version}" for name, version in record.versions.items()),
+        "commit": _commit(record.origin("git")),
+        "versions": ", ".join(f"{name} {version}" for name, version in record.origin("versions").items() if version),
         "size": f"{size(record.total_bytes)}, {size(record.new_bytes)} of it new" if record.total_bytes else "",
         "signature": _signature(kept, record),
         "kept in": kept.place,
