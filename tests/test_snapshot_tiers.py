@@ -20,7 +20,7 @@ from kalecompiler.snapshots.loads import from_file
 from kalecompiler.snapshots.tiers import TABLE, Call, Untrusted
 
 PLAIN = [
-    1, 1.5, "text", b"bytes", None, True, 3 + 4j, 10**50, [1, [2]], {"a": {"b": (1, 2)}}, {1, 2}, frozenset("ab"),
+    1, 1.5, "text", b"bytes", None, True, 3 + 4j, 10**50, [1, [2]], {"a": {"b": (1, 2)}}, {1, 2}, frozenset({3, 4}),
     bytearray(b"x"), range(3), slice(1, 2), datetime.date(2020, 1, 2), datetime.datetime(2020, 1, 2, 3, 4, 5, 6),  # noqa: DTZ001
     datetime.timedelta(3), datetime.datetime(2020, 1, 1, tzinfo=datetime.timezone.utc), decimal.Decimal("1.50"),
 ]  # fmt: skip

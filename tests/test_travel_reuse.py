@@ -225,6 +225,14 @@ def test_what_used_the_network_is_not_reused_unless_that_is_wanted(plan: Callabl
     assert [outcome for outcome, _ in plan().values()] == ["reused", "reused"]
 
 
+def test_a_new_file_in_a_folder_of_modules_changes_nothing(plan: Callable[..., Plan]) -> None:
+    Path("lib").mkdir()
+    write("# %% step:a\nimport sys\nsys.path.append('lib')\nx = 1\n# %% step:b\ny = 1")
+    kalec("run", "n.ipynb")
+    Path("lib/more.py").write_text("")
+    assert plan()["a"][0] == "reused"
+
+
 OWN = "open('mine.txt', 'w').write('1'); "
 COUNTER = "from pathlib import Path\np = Path('n.txt')\np.write_text(str(int(p.read_text()) + 1))"
 OTHERS = [

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 NETWORK = ("pycurl", "psycopg2", "psycopg_c", "psycopg_binary", "MySQLdb", "pyodbc", "pyarrow._s3fs", "pyarrow._gcsfs")
 # Asked by libraries about the machine, whatever the step does.
 HARMLESS = frozenset({"lscpu", "uname", "ldconfig", "/sbin/ldconfig", "nproc", "file", "gcc", "ld", "objdump"})
+# The part of the runtime that lists what is installed.
+RUNTIME = "<kalec_runtime.snapshot>"
 CONNECTS = frozenset({"socket.connect", "socket.sendto", "socket.sendmsg"})
 STARTS = frozenset({"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn"})
 FORKS = frozenset({"os.fork", "os.forkpty"})
@@ -71,7 +73,8 @@ class Traces:
             self.written[path] = "append" if appends else "write"
 
     def _listed(self, name: Any) -> None:
-        if "importlib" in sys._getframe(2).f_code.co_filename:
+        asking = sys._getframe(2).f_code.co_filename
+        if "importlib" in asking or asking == RUNTIME:
             return
         path = self._path("." if name is None else name)
         if not path or (path + "/").startswith(self.aside) or path in self.listed:
