@@ -9,6 +9,7 @@ from typing import Any
 from kalecompiler.diagnostics import UsageError
 from kalecompiler.local.folders import STORE, default_root, home_of
 from kalecompiler.snapshots import find, retention, transfer
+from kalecompiler.snapshots.quantities import size
 from kalecompiler.snapshots.store import Store
 from kalecompiler.wording import counted
 
@@ -80,10 +81,3 @@ def import_(file: Path, folder: Path, trust: bool) -> str:
         "wrong": "another key signed it: its values need --trust",
     }
     return f"imported {found.run}, {counted(found.objects, 'object')}, {size(found.bytes)}; {words[found.state]}"
-
-
-def size(number: float) -> str:
-    """Bytes as people say them."""
-    from kalecompiler.runtime.limits import in_words
-
-    return in_words(int(number))

@@ -14,7 +14,7 @@ from kalecompiler.arguments import unknown_name
 from kalecompiler.diagnostics import UsageError
 from kalecompiler.local import pods, provided
 from kalecompiler.local.folders import create_run, default_root
-from kalecompiler.local.keeping import Keeper, Nobody
+from kalecompiler.local.keeping import Keeper
 from kalecompiler.local.provided import Provided
 from kalecompiler.local.records import Record
 from kalecompiler.local.results import (
@@ -108,7 +108,7 @@ def run(
     record = Record(values, about, on_event)
     record.take(RunStarted(place.name, place, tuple(task.name for task in tasks.values())))
     timeout = pods.run_timeout(platform)
-    keeper = keeper or Nobody()
+    keeper = keeper or Keeper()
     reused = {key: item for key, item in (taken or {}).items() if key in tasks}
     keeper.begin(place.name, place, read, tasks, values)
     run_plan = Plan(tasks, values, place, workdir.absolute(), jobs, isolate, given, timeout, keeper, reused)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from kalecompiler.local.executor import Produced
 from kalecompiler.local.results import Failure, RunResult
@@ -14,8 +14,11 @@ TRACES = "traces.json"
 """Where a step's process leaves, in the task's folder, what it opened and reached (`traces` tells its form)."""
 
 
-class Keeper(Protocol):
-    """Is called from the runner's thread, and returns at once, but for `failed` with `again`, and `end`."""
+class Keeper:
+    """Keeps nothing: whoever keeps something overrides all of it.
+
+    Is called from the runner's thread, and returns at once, but for `failed` with `again`, and `end`.
+    """
 
     def begin(
         self, run: str, folder: Path, package: Package, tasks: Mapping[str, Task], values: Mapping[str, Any]
@@ -33,24 +36,3 @@ class Keeper(Protocol):
 
     def end(self, result: RunResult) -> None:
         """The run is over: all is written when this returns. Raises KalecError where somebody requires what failed."""
-
-
-class Nobody:
-    """Keeps nothing."""
-
-    def begin(
-        self, run: str, folder: Path, package: Package, tasks: Mapping[str, Task], values: Mapping[str, Any]
-    ) -> None:
-        """Do nothing."""
-
-    def before(self, task: Task, step: Mapping[str, Any], given: Mapping[str, Any], attempt: int) -> None:
-        """Do nothing."""
-
-    def after(self, task: Task, produced: Produced, seconds: float, source: str | None = None) -> None:
-        """Do nothing."""
-
-    def failed(self, task: Task, failure: Failure, attempt: int, again: bool) -> None:
-        """Do nothing."""
-
-    def end(self, result: RunResult) -> None:
-        """Do nothing."""

@@ -22,7 +22,7 @@ from kalecompiler.diagnostics import UsageError
 from kalecompiler.local import executor, failures, provided, traces
 from kalecompiler.local.executor import Produced
 from kalecompiler.local.failures import Carried
-from kalecompiler.local.keeping import TRACES, Keeper, Nobody
+from kalecompiler.local.keeping import TRACES, Keeper
 from kalecompiler.local.masking import mask
 from kalecompiler.local.processes import Processes, processes, stop_signals
 from kalecompiler.local.provided import Provided
@@ -74,7 +74,7 @@ class Plan:
     isolate: bool = False
     provided: Provided = field(default_factory=Provided)
     timeout: float | None = None
-    keeper: Keeper = field(default_factory=Nobody)
+    keeper: Keeper = field(default_factory=Keeper)
     taken: Mapping[str, Taken] = field(default_factory=dict)
 
 

@@ -12,6 +12,8 @@ from typing import Any
 from kalecompiler.reporting import cellhtml, drawing, twins
 from kalecompiler.reporting.executed import executed
 from kalecompiler.reporting.record import Made, Ran, Run
+from kalecompiler.snapshots import quantities
+from kalecompiler.snapshots.artifact import METADATA_FORMAT
 
 LONGEST_FILE = 4 << 20
 _HERE = Path(__file__).parent
@@ -31,7 +33,7 @@ def render(run: Run) -> str:
     environment = Environment(
         loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"shown": shown, "duration": drawing.duration, "size": size}
+    environment.filters |= {"shown": shown, "duration": drawing.duration, "size": _size}
     return environment.get_template("page.html.jinja").render(
         policy=POLICY,
         style=(_HERE / "page.css").read_text(encoding="utf-8") + highlight,
@@ -73,7 +75,7 @@ def lineage(run: Run) -> Iterator[dict[str, Any]]:
     for step in run.steps:
         for made in step.made:
             known = made.metadata
-            if made.port == run.record.get("reports", {}).get(step.task):
+            if made.port == run.record.get("reports", {}).get(step.task) or known.get("format") == METADATA_FORMAT:
                 continue
             yield {
                 "name": known.get("variable", made.port),
@@ -93,15 +95,8 @@ def shown(value: Any) -> str:
     return f"{value:.6g}" if math.isfinite(value) else str(value)
 
 
-def size(count: int | None) -> str:
-    """A number of bytes in words."""
-    if count is None:
-        return ""
-    value, unit = float(count), "B"
-    for larger in ("kB", "MB", "GB"):
-        if value >= 1000:
-            value, unit = value / 1000, larger
-    return f"{value:.3g} {unit}"
+def _size(count: int | None) -> str:
+    return "" if count is None else quantities.size(count)
 
 
 def _label(book: Any) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 
 from kalecompiler import provenance
 from kalecompiler.local.executor import Produced, is_scalars, path_of
-from kalecompiler.local.keeping import TRACES
+from kalecompiler.local.keeping import TRACES, Keeper
 from kalecompiler.local.results import Failure, RunResult, StepResult
 from kalecompiler.local.tasks import Package, Task, in_order
 from kalecompiler.snapshots import artifact, hooks, signing
@@ -52,8 +52,8 @@ class _Under:
 
 
 @dataclass(slots=True)
-class Ingest:
-    """Keeps the snapshots of one run (a `local.keeping.Keeper`); `warn` is told at the end what could not be kept.
+class Ingest(Keeper):
+    """Keeps the snapshots of one run; `warn` is told at the end what could not be kept.
 
     `taken` are, by task, the manifests of steps that this run takes over from others; `provenance` is the run's.
     """
@@ -76,7 +76,7 @@ class Ingest:
     def begin(
         self, run: str, folder: Path, package: Package, tasks: Mapping[str, Task], values: Mapping[str, Any]
     ) -> None:
-        """See `local.keeping.Keeper`."""
+        """See `Keeper`."""
         keys = in_order(tasks, self.order)
         steps = tuple(StepRecord(key, tasks[key].name, tuple(sorted(tasks[key].after))) for key in keys)
         self._folder = folder
@@ -87,12 +87,12 @@ class Ingest:
         self._later(self._begin)
 
     def before(self, task: Task, step: Mapping[str, Any], given: Mapping[str, Any], attempt: int) -> None:
-        """See `local.keeping.Keeper`."""
+        """See `Keeper`."""
         started = time.time()
         self._later(lambda: self._before(task, step, given, attempt, started))
 
     def after(self, task: Task, produced: Produced, seconds: float, source: str | None = None) -> None:
-        """See `local.keeping.Keeper`."""
+        """See `Keeper`."""
         ended = time.time()
         if source and task.key in self.taken:
             self._later(lambda: self._take(task, produced, source))
@@ -100,14 +100,14 @@ class Ingest:
             self._later(lambda: self._after(self._under[task.key], produced, (ended - seconds, ended), source))
 
     def failed(self, task: Task, failure: Failure, attempt: int, again: bool) -> None:
-        """See `local.keeping.Keeper`."""
+        """See `Keeper`."""
         ended = time.time()
         self._later(lambda: self._failed(self._under[task.key], failure, ended))
         if again:
             self._later(lambda: self.store.put_aside(self._run.run, task.key, attempt)).result()
 
     def end(self, result: RunResult) -> None:
-        """See `local.keeping.Keeper`."""
+        """See `Keeper`."""
         self._later(lambda: self._end(result))
         self._pool.shutdown(wait=True)
         for text in dict.fromkeys(self._problems):
