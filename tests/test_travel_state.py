@@ -29,24 +29,24 @@ def _key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("KALE_VOLUME_READINGS", "/readings")
 
 
-@pytest.mark.parametrize("level", ["passed", "all"])
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-def test_example(path: Path, level: str, tmp_path: Path) -> None:
-    _, found, result = travelling.keep(path, tmp_path / "book", f'[tool.kalecompiler]\nsnapshot = "{level}"\n')
-    assert result.status.value == "succeeded"
-    manifests = found.store.manifests(found.record.run)
+def test_example(path: Path, tmp_path: Path) -> None:
     # A cell of metrics is executed with the step that it measures, and stands below it.
     shown = {m.variable for step in commands.compile_(path, {}).pipeline.steps for m in step.metrics}
-    seen = 0
-    for record in found.record.steps:
-        for when in ("before", "after"):
-            work = tmp_path / f"{record.key}-{when}"
-            differences, compared, missing = travelling.unlike(found, record.name, when, work)
-            assert differences == [], (record.name, when)
-            seen += len(compared)
-            if when == "after":
-                left = {n for n, v in manifests[record.key, "after"].variables.items() if v.file and n[0] != "_"}
-                assert left <= compared | {*found.record.parameters, FINAL_STATUS} | shown, record.name
-            if level == "all":
-                assert missing <= UNSTABLE, (record.name, when)
-    assert seen > len(found.record.steps)
+    moments = []
+    for level in ("passed", "all"):
+        _, found, result = travelling.keep(path, tmp_path / "book", f'[tool.kalecompiler]\nsnapshot = "{level}"\n')
+        assert result.status.value == "succeeded"
+        manifests = found.store.manifests(found.record.run)
+        moments += [
+            (level, found, manifests, record, when) for record in found.record.steps for when in ("before", "after")
+        ]
+    unlike = travelling.unlike([(found, record.name, when) for _, found, _, record, when in moments], tmp_path / "work")
+    for (level, found, manifests, record, when), one in zip(moments, unlike, strict=True):
+        assert one.differences == [], (level, record.name, when)
+        if when == "after":
+            left = {n for n, v in manifests[record.key, "after"].variables.items() if v.file and n[0] != "_"}
+            assert left <= one.compared | {*found.record.parameters, FINAL_STATUS} | shown, (level, record.name)
+        if level == "all":
+            assert one.missing <= UNSTABLE, (record.name, when)
+    assert sum(len(one.compared) for one in unlike) > len(moments)

@@ -6,7 +6,9 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -44,21 +46,44 @@ def run(notebook: Path, **request: Any) -> RunResult:
     return commands.run(notebook, package, commands.RunRequest(**request), lambda event: None)
 
 
-def unlike(found: Found, step: str, when: str, work: Path) -> tuple[list[str], set[str], set[str]]:
-    """How the restored state differs from the notebook executed to that point.
+@dataclass(frozen=True)
+class Unlike:
+    """How a restored state differs from the notebook executed to that point.
 
-    Gives the differences, the variables that were compared, and those that the notebook has and the state has not.
+    `compared` are the variables that were, `missing` those that the notebook has and the state has not.
     """
-    work.mkdir(parents=True)
-    at = state.find(found.store, found.record, step, when)
-    folder = Path(found.record.workdir)
-    told = oracle.in_child(lambda: _restored(at, work), folder, work / "restored.log")
-    assert told, (work / "restored.log").read_text()
-    answer = json.loads(told)
-    said = oracle.in_child(lambda: _executed(at, work, answer), folder, work / "executed.log")
-    assert said, (work / "executed.log").read_text()
-    differences, compared, missing = json.loads(said)
-    return differences, set(compared), set(missing)
+
+    differences: list[str]
+    compared: set[str]
+    missing: set[str]
+
+
+def unlike(moments: Sequence[tuple[Found, str, str]], work: Path) -> list[Unlike]:
+    """How the restored state of each moment (a run, a step, before or after) differs from the executed notebook."""
+    at = [state.find(found.store, found.record, step, when) for found, step, when in moments]
+    places = [work / str(number) for number in range(len(at))]
+    answers = []
+    for one, place in zip(at, places, strict=True):
+        place.mkdir(parents=True)
+        told = oracle.in_child(partial(_restored, one, place), _folder(one), place / "restored.log")
+        assert told, (place / "restored.log").read_text()
+        answers.append(json.loads(told))
+    alike: dict[str, list[int]] = {}  # states behind the same cells: one execution serves all
+    for number, one in enumerate(at):
+        alike.setdefault(repr((cells_above(one), dict(one.record.parameters))), []).append(number)
+    unequal: dict[int, Unlike] = {}
+    for numbers in alike.values():
+        group = [(at[number], places[number], answers[number]) for number in numbers]
+        log = group[0][1] / "executed.log"
+        said = oracle.in_child(partial(_executed, group), _folder(group[0][0]), log)
+        assert said, log.read_text()
+        for number, (differences, compared, missing) in zip(numbers, json.loads(said), strict=True):
+            unequal[number] = Unlike(differences, set(compared), set(missing))
+    return [unequal[number] for number in range(len(at))]
+
+
+def _folder(at: state.State) -> Path:
+    return Path(at.record.workdir)
 
 
 def _restored(at: state.State, work: Path) -> str:
@@ -73,10 +98,18 @@ def _restored(at: state.State, work: Path) -> str:
     return json.dumps({"kept": kept, "lost": [str(one) for one in lost], "draws": _draws(at)})
 
 
-def _executed(at: state.State, work: Path, answer: Mapping[str, Any]) -> str:
+def _executed(group: Sequence[tuple[state.State, Path, Mapping[str, Any]]]) -> str:
     """In a fork: execute the notebook's cells up to the moment, and compare."""
     namespace = vars(sys.modules["__main__"])
+    at = group[0][0]
     execute(at, cells_above(at), namespace)
+    draws = _draws(at)
+    return json.dumps([_compared(one, work, answer, namespace, draws) for one, work, answer in group])
+
+
+def _compared(
+    at: state.State, work: Path, answer: Mapping[str, Any], namespace: Mapping[str, Any], draws: Mapping[str, Any]
+) -> Any:
     differences = []
     for name in answer["kept"]:
         if name not in namespace:
@@ -86,7 +119,6 @@ def _executed(at: state.State, work: Path, answer: Mapping[str, Any]) -> str:
         found = compare(*(str(v) if isinstance(v, PurePath) else v for v in (namespace[name], ours)))  # it caches
         if found.difference:
             differences.append(f"{name}: {found.difference}")
-    draws = _draws(at)
     differences += [
         f"the draws of {n}: {draws[n]}, not {answer['draws'].get(n)}"
         for n in draws
@@ -94,7 +126,7 @@ def _executed(at: state.State, work: Path, answer: Mapping[str, Any]) -> str:
     ]
     kept = {*answer["kept"], *(p.name for p in at.moment.pipeline.parameters)}
     missing = [n for n, value in namespace.items() if not n.startswith("_") and n not in kept and _is_value(value)]
-    return json.dumps([differences, answer["kept"], missing])
+    return [differences, answer["kept"], missing]
 
 
 def _is_value(value: Any) -> bool:
