@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -170,8 +170,3 @@ def plan(request: Request) -> dict[str, Any]:
         "cached": request.cached,
         **run_fields(request),
     }
-
-
-def version_json(version: Version) -> dict[str, Any]:
-    """A version for programs."""
-    return asdict(version)
