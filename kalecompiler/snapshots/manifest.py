@@ -124,6 +124,7 @@ class RunRecord:
     host: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
     git: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
     new_bytes: int = 0
     total_bytes: int = 0
     format: int = FORMAT
