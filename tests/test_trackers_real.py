@@ -252,10 +252,13 @@ def test_a_client_that_is_not_installed_is_a_warning(tmp_path: Path, capfd: pyte
     assert told(tmp_path / ".kalec" / "runs.jsonl")[-1]["status"] == "succeeded"
 
 
-def told_by_steps(server: Server, folder: Path, names: list[str], run: str, code: str, **fields: Any) -> list[str]:
-    """The steps of a run on KFP, all at once, each of which tells the server; what they wrote on stderr."""
-    options = {"uri": server.address, "experiment": "digits", "wait": 120}
-    tracker = {"name": "mlflow", "options": options, "class": registry._SHIPPED["mlflow"]}
+def told_by_steps(
+    to: Server | dict[str, Any], folder: Path, names: list[str], run: str, code: str, **fields: Any
+) -> list[str]:
+    """The steps of a run on KFP, all at once, each of which tells a tracker; what they wrote on stderr."""
+    if isinstance(to, Server):
+        to = {"name": "mlflow", "options": {"uri": to.address, "experiment": "digits", "wait": 120}}
+    tracker = {**to, "class": registry._SHIPPED[to["name"]]}
     tracking = {"pipeline": "pipe", "trackers": [tracker], **fields}
     processes = []
     for name in names:
@@ -307,3 +310,26 @@ def test_steps_on_kfp_go_on_without_the_server(tmp_path: Path, server: Server) -
     assert "kalec: warning: the tracker mlflow was not told all of this step: " in error
     assert error.endswith("; what it missed is lost\n")
     assert len(error.splitlines()) == 1
+
+
+@needs("tensorboard")
+def test_tensorboards_own_reader_reads_what_steps_on_kfp_wrote(tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    to = {"name": "tensorboard", "options": {"folder": str(tmp_path)}}
+    assert told_by_steps(to, tmp_path, ["a", "b"], "run-1", "score = rate * 2") == ["", ""]
+    reader = EventAccumulator(str(tmp_path / "run-1"))
+    reader.Reload()
+    assert set(reader.Tags()["scalars"]) == {"score_a", "score_b", "seconds/a", "seconds/b"}
+    assert [event.value for event in reader.Scalars("score_b")] == [1.0]
+
+
+@needs("wandb")
+@pytest.mark.slow
+def test_each_step_on_kfp_is_a_run_of_weights_and_biases_in_one_group(tmp_path: Path) -> None:
+    to = {"name": "wandb", "options": {"folder": str(tmp_path), "project": "digits", "wait": 120}}
+    assert told_by_steps(to, tmp_path, ["a", "b"], "run-1", "score = rate * 2", last=True) == ["", ""]
+    (first, second) = sorted(tmp_path.glob("wandb/offline-run-*/*.wandb"), key=lambda path: path.name)
+    assert (first.name, second.name) == ("run-run-1-a.wandb", "run-run-1-b.wandb")
+    assert b"score_a" in first.read_bytes()
+    assert b"run-1" in second.read_bytes()

@@ -85,6 +85,7 @@ def work(code: str = "print('hello')\nscore = rate * 3", **fields: Any) -> dict[
 
 def test_a_step_tells_of_itself_where_kalecompiler_is_not_installed(tmp_path: Path, far: Far) -> None:
     done = far.run(tmp_path / "run-1", work(tracking=far.tracking(last=True)))
+    assert telling.as_declared(1, "float").hex() == "0x1.0000000000000p+0"
     assert (done.status, done.out, done.err) == (0, "hello\n", "")
     assert far.calls == [
         ["run_started", {"rate": 0.5}],

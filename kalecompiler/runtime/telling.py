@@ -95,7 +95,7 @@ class Telling:
             "pipeline": tracking["pipeline"],
             "started": self.started,
             "parameters": {
-                name: self.task.parameters.get(name, item["default"])
+                name: as_declared(self.task.parameters.get(name, item["default"]), item["type"])
                 for name, item in self.step.get("parameters", {}).items()
                 if item["type"] != "dict" or name != "final_status"  # that of an exit step
             },
@@ -207,6 +207,11 @@ class Child:
             lines = file.read().split("\n")
         status = self.process.returncode
         return len(lines) - 1, lines[-1] or (f"its client ended with {status}" if status > 0 else "")
+
+
+def as_declared(value: Any, kind: str) -> Any:
+    """A parameter's value; KFP knows one kind of number, and sends 1 for 1.0."""
+    return float(value) if kind == "float" and type(value) is int else value
 
 
 def identity(outputs: Mapping[str, Any]) -> tuple[str, str]:
