@@ -6,7 +6,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+import types
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,8 @@ from test_tracking import project, told
 from kalecompiler import commands
 from kalecompiler.cli import main
 from kalecompiler.runtime import extras, telling
-from kalecompiler.tracking import registry
+from kalecompiler.tracking import mlflowruns, registry
+from kalecompiler.tracking.tracker import Moment, Run
 
 PLUG_IN = """
 import json, os, sys, time
@@ -280,3 +283,71 @@ def test_only_steps_that_tell_carry_it(tmp_path: Path) -> None:
     assert commands.compile_(path, {}).compiled.module.count("_TELLING") == 0
     used = {"trackers": [{"name": "jsonl"}, {"name": "mlflow"}, {"name": "plug-in"}]}
     assert extras({"tracking": used}) == ("jsonl", "mlflow", "telling")
+
+
+class Server:
+    """As much of MLflow's server as runs need: `client` stands for MlflowClient."""
+
+    def __init__(self) -> None:
+        self.runs: dict[str, types.SimpleNamespace] = {}
+        self.lock = threading.Lock()
+        self.looking = threading.Barrier(3)
+
+    def client(self, tracking_uri: str | None) -> Any:
+        return self
+
+    def get_experiment_by_name(self, name: str) -> Any:
+        return types.SimpleNamespace(experiment_id="1")
+
+    def search_runs(self, experiments: list[str], filter_string: str) -> list[Any]:
+        with self.lock:
+            return list(self.runs.values())
+
+    def create_run(self, experiment: str, started: int, tags: dict[str, str]) -> Any:
+        self.looking.wait(5)  # all have looked by now, and found none
+        with self.lock:
+            ident = f"id-{len(self.runs)}"
+            info = types.SimpleNamespace(run_id=ident, start_time=started)
+            self.runs[ident] = types.SimpleNamespace(info=info, data=types.SimpleNamespace(tags=dict(tags)))
+            return self.runs[ident]
+
+    def set_tag(self, ident: str, name: str, value: str) -> None:
+        self.runs[ident].data.tags[name] = value
+
+    def delete_run(self, ident: str) -> None:
+        with self.lock:
+            del self.runs[ident]
+
+    def log_param(self, ident: str, name: str, value: str) -> None:
+        self.runs[ident].data.tags.setdefault("params", "")
+        self.runs[ident].data.tags["params"] += value
+
+
+def test_steps_that_end_at_once_agree_on_one_run_of_mlflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Server()
+    for name, attributes in {
+        "mlflow": {},
+        "mlflow.tracking": {"MlflowClient": server.client},
+        "mlflow.exceptions": {"MlflowException": ValueError},
+    }.items():
+        made = types.ModuleType(name)
+        made.__dict__.update(attributes)
+        monkeypatch.setitem(sys.modules, name, made)
+    monkeypatch.setattr(mlflowruns.MLflow, "settling", 0.2)
+
+    def tell(number: int) -> None:
+        run = Run("run-1", "p", Path(), 100.0 - number, {"a": number}, teller=f"step-{number}")
+        mlflowruns.MLflow({}).run_started(run, Moment(0, 0.0))
+
+    threads = [threading.Thread(target=tell, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    (kept,) = server.runs.values()
+    assert kept.info.start_time == 98_000
+    assert sorted(kept.data.tags["params"]) == ["0", "1", "2"]
+    assert kept.data.tags["kalec.settled"] == "step-2"
+    tell(9)  # one whose step began earlier still, and that ends later, takes the run that is there
+    assert list(server.runs.values()) == [kept]
+    assert "9" in kept.data.tags["params"]
