@@ -20,6 +20,7 @@ from test_tracking import project, told
 from kalecompiler import commands
 from kalecompiler.cli import main
 from kalecompiler.runtime import extras, telling
+from kalecompiler.snapshots import packagecode
 from kalecompiler.tracking import mlflowruns, registry
 from kalecompiler.tracking.tracker import Moment, Run
 
@@ -63,13 +64,17 @@ class Far:
         (about / "entry_points.txt").write_text("[kalecompiler.trackers]\nfar = afar:Far\n", "utf-8")
         self.environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(self.site)}
 
+    @property
+    def python(self) -> tuple[str, ...]:
+        """A Python without this environment's packages."""
+        return (sys._base_executable, "-u")  # type: ignore[attr-defined]
+
     def tracking(self, how: str = "raise", wait: float = 30, **fields: Any) -> dict[str, Any]:
         options = {"server": str(self.server), "down": str(self.down), "how": how, "wait": wait}
         return {"pipeline": "pipe", "trackers": [{"name": "far", "options": options}], **fields}
 
     def run(self, folder: Path, content: dict[str, Any], **environment: str) -> Done:
-        python = (sys._base_executable, "-u")  # type: ignore[attr-defined]
-        return run(folder, content, python=python, env={**self.environment, **environment})
+        return run(folder, content, python=self.python, env={**self.environment, **environment})
 
     @property
     def calls(self) -> list[list[Any]]:
@@ -110,6 +115,10 @@ def test_one_that_failed_too_and_one_in_the_middle_does_not_end_the_run(tmp_path
         ["artifacts", [["report.html", True]]],
         ["close", "failed"],
     ]
+    far.server.unlink()
+    last = work("pass", tracking=far.tracking(last=True))
+    run(tmp_path, last, python=far.python, env=far.environment, parameters={"final_status": {"state": "FAILED"}})
+    assert [call for call in far.calls if call[0] == "close"] == [["close", "failed"]]
     far.server.unlink()
     far.run(tmp_path, work(tracking=far.tracking()))
     assert [call[0] for call in far.calls] == ["run_started", "step_finished", "metrics", "artifacts"]
@@ -192,8 +201,7 @@ def test_a_step_that_is_to_stop_does_not_wait_long(tmp_path: Path, far: Far) -> 
 
     far.down.touch()
     content = work("import time\nprint('here', flush=True)\ntime.sleep(60)", tracking=far.tracking("hang"))
-    python = (sys._base_executable, "-u")  # type: ignore[attr-defined]
-    arguments = command(content, executor_input(content, tmp_path), python)
+    arguments = command(content, executor_input(content, tmp_path), far.python)
     process = subprocess.Popen(
         arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=far.environment
     )
@@ -351,3 +359,11 @@ def test_steps_that_end_at_once_agree_on_one_run_of_mlflow(monkeypatch: pytest.M
     tell(9)  # one whose step began earlier still, and that ends later, takes the run that is there
     assert list(server.runs.values()) == [kept]
     assert "9" in kept.data.tags["params"]
+
+
+def test_an_exit_step_is_the_last_one(tmp_path: Path) -> None:
+    text = "# %% step:a\nx = 1\n# %% step:b\ny = x\n# %% exit:bye\nprint('bye')"
+    for source, last in ((text, ["bye"]), (text.partition("# %% exit")[0], ["b"])):
+        path = project(tmp_path, "mlflow", text=source)
+        steps = packagecode.steps(commands.compile_(path, {}, tracked=True).compiled.spec)
+        assert [key for key, own in steps.items() if own["tracking"].get("last")] == last

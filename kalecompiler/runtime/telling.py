@@ -147,7 +147,9 @@ class Telling:
         if files:
             found.append(("artifacts", {"step": name, "files": files}))
         if self.status != "succeeded" or self.step["tracking"].get("last"):
-            found.append(("close", {"status": self.status}))
+            final = self.task.parameters.get("final_status")  # an exit step knows how the others ended
+            failed = isinstance(final, dict) and final.get("state") == "FAILED"
+            found.append(("close", {"status": "failed" if failed else self.status}))
         return [[number, self.started if number == 0 else now, *call] for number, call in enumerate(found)]
 
     def report(self, tracker: Mapping[str, Any], child: Child, told: Mapping[str, Any], wait: float) -> None:
