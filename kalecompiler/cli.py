@@ -135,8 +135,10 @@ def compile_(paths: tuple[Path, ...], only_check: bool, image: str | None, stric
 def _compile(
     notebook: Path, options: dict[str, Any], strict: bool, output: Path | None, format_: str, no_limit: bool
 ) -> int:
-    package = commands.compile_(notebook, options, limit=not no_limit)
+    package = commands.compile_(notebook, options, limit=not no_limit, tracked=True)
     console.findings(package.diagnostics, err=True)
+    for text in package.notes:
+        console.note(text)
     if commands.status(package.diagnostics, strict):
         console.error("not written, as --strict takes warnings for errors")
         return 1

@@ -44,6 +44,7 @@ class Package:
     compiled: Compiled
     diagnostics: tuple[Diagnostic, ...]
     experiment: str | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def summary(self) -> str:
@@ -67,8 +68,10 @@ def check(paths: Iterable[Path], options: Options, request: Request | None = Non
     return checking.run(replace(request or checking.Request(), paths=tuple(paths), options=options))
 
 
-def compile_(path: Path, options: Options, *, limit: bool = True) -> Package:
+def compile_(path: Path, options: Options, *, limit: bool = True, tracked: bool = False) -> Package:
     """Compile a notebook; `limit=False` lets a package pass that is too large for a cluster.
+
+    `tracked`: its steps tell the trackers of themselves (those of a local run need not: the runner does).
 
     Raises NotebookError with all findings, UsageError.
     """
@@ -77,15 +80,24 @@ def compile_(path: Path, options: Options, *, limit: bool = True) -> Package:
     planned = plan(path, options)
     if planned.pipeline is None or has_errors(planned.diagnostics):
         raise NotebookError(planned.diagnostics)
+    pipeline, notes = _with_trackers(planned.pipeline, path) if tracked else (planned.pipeline, [])
     from kalecompiler.compile import compile_package, import_kfp_without_client
 
     import_kfp_without_client()
     try:
-        compiled = compile_package(planned.pipeline, limit=limit)
+        compiled = compile_package(pipeline, limit=limit)
     except NotebookError as error:
         raise NotebookError([*planned.diagnostics, *error.diagnostics]) from None
     diagnostics = (*planned.diagnostics, *compiled.diagnostics)
-    return Package(planned.pipeline, compiled, diagnostics, planned.settings.experiment)
+    return Package(pipeline, compiled, diagnostics, planned.settings.experiment, tuple(notes))
+
+
+def _with_trackers(pipeline: Pipeline, path: Path) -> tuple[Pipeline, list[str]]:
+    """The pipeline with the trackers that the project wants, and what is to be said about them."""
+    from kalecompiler.tracking import registry
+
+    found, said = registry.for_steps(path.parent)
+    return replace(pipeline, trackers=found), said
 
 
 def package_path(path: Path) -> Path:
@@ -106,7 +118,7 @@ def check_packages(paths: Sequence[Path], options: Options) -> Compared:
     settings = checksettings.nearest(Path())
     wanted = paths or [Path(os.path.relpath(settings.folder / pattern)) for pattern in settings.notebooks]
     found = discovery.find(wanted, checksettings.nearest)
-    compared = packagecheck.compare(found.files, lambda path: compile_(path, options).compiled.text)
+    compared = packagecheck.compare(found.files, lambda path: compile_(path, options, tracked=True).compiled.text)
     return replace(compared, problems=(*found.problems, *compared.problems))
 
 

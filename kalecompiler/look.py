@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kalecompiler.arguments import unknown_name
 from kalecompiler.diagnostics import KalecError, UsageError
 from kalecompiler.local import which
-from kalecompiler.snapshots import columns, compare, differencepage, differences, exporting, find, showing
+from kalecompiler.snapshots import columns, compare, differencepage, differences, exporting, find, origin, showing
 from kalecompiler.snapshots import runs as kept_runs
 from kalecompiler.snapshots.blocks import Block
 from kalecompiler.snapshots.compare import Comparison
@@ -59,10 +59,14 @@ def listed(folder: Path, pipeline: str | None, limit: int, format_: str) -> str 
     return showing.runs(chosen, pins)
 
 
-def kept(word: str, folder: Path) -> Kept:
-    """The run that a word means here. Raises UsageError."""
+def kept(word: str, folder: Path, *, twins: bool = False) -> Kept:
+    """The run that a word means here. Raises UsageError.
+
+    `twins`: with a note on each run whose record is equal, and that measured something else.
+    """
     found = find.find(word, folder)
-    return kept_runs.kept(found.store, found.record)
+    run = kept_runs.kept(found.store, found.record)
+    return replace(run, notes=(*run.notes, *origin.notes(found.record, found.store.runs()))) if twins else run
 
 
 def remote_run(connection: Connection, word: str, root: str | None) -> Kept:

@@ -99,7 +99,7 @@ def show(
     if wait or timeout is not None:
         raise UsageError("--wait and --timeout are for the runs of an endpoint: name it with --host or --endpoint")
     command = f"kalec show {run}" + (f" --folder {folder}" if folder else "")
-    _say(look.show(look.kept(run, place), wanted, format_, command))
+    _say(look.show(look.kept(run, place, twins=step is None), wanted, format_, command))
     return 0
 
 

@@ -349,6 +349,15 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class TrackerUse:
+    """A tracker that steps tell on KFP: its options as JSON; `made_by` is `module:class` of one that is shipped."""
+
+    name: str
+    options: Mapping[str, Any]
+    made_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Pipeline:
     """A notebook as a pipeline; steps stand in notebook order, which is a topological order unless `prev:` says else.
 
@@ -363,6 +372,7 @@ class Pipeline:
     index_url: str | None = None
     trusted_hosts: tuple[str, ...] = ()
     whole: PipelineSettings = PipelineSettings()
+    trackers: tuple[TrackerUse, ...] = ()
 
     def step(self, name: str) -> Step:
         """The step of that name; KeyError if there is none."""

@@ -100,6 +100,7 @@ def content(step: Step, pipeline: Pipeline) -> dict[str, Any]:
         "max-artifact-size": step.settings.max_artifact_size,
         "preview": step.settings.preview,
         "snapshot": _snapshot(step),
+        "tracking": _tracking(step, pipeline),
         "hash": _hash(pipeline),
         "code": [_code(code) for code in step.code],
     }
@@ -142,6 +143,25 @@ def _snapshot(step: Step) -> dict[str, Any]:
     secrets = sorted({variable for _, variable in step.settings.of("secret")})
     extra = ({"secrets": secrets} if secrets else {}) | ({"to": place} if place else {})
     return {"port": step.snapshot_port, "level": step.snapshot} | extra
+
+
+def _tracking(step: Step, pipeline: Pipeline) -> dict[str, Any]:
+    """The trackers that the step tells of itself; `last` where nothing follows it."""
+    if not pipeline.trackers:
+        return {}
+    followed = {name for other in pipeline.steps for name in (*other.after, *(item.producer for item in other.inputs))}
+    exits = any(other.exits for other in pipeline.steps)
+    last = step.exits if exits else step.name not in followed
+    secrets = sorted({variable for _, variable in step.settings.of("secret")})
+    return {
+        "pipeline": pipeline.name,
+        "trackers": [
+            {"name": one.name, "options": dict(one.options)} | ({"class": one.made_by} if one.made_by else {})
+            for one in pipeline.trackers
+        ],
+        **({"last": True} if last else {}),
+        **({"secrets": secrets} if secrets else {}),
+    }
 
 
 def _metrics(step: Step) -> dict[str, Any]:

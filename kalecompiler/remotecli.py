@@ -108,8 +108,10 @@ def submit(notebook: Path, format_: str, image: str | None, strict: bool, **opti
     names = ("cron", "upload_only", "dry_run", "wait", "timeout", "pipeline_name")
     cron, upload_only, dry_run, wait, timeout, pipeline_name = (options.pop(name) for name in names)
     endpoint = _endpoint(notebook.absolute().parent, options)
-    package = commands.compile_(notebook, {"image": image, "pipeline-name": pipeline_name})
+    package = commands.compile_(notebook, {"image": image, "pipeline-name": pipeline_name}, tracked=True)
     console.findings(package.diagnostics, err=True)
+    for text in package.notes:
+        console.note(text)
     if commands.status(package.diagnostics, strict):
         console.error("not submitted, as --strict takes warnings for errors")
         return 1

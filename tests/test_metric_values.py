@@ -219,6 +219,20 @@ def test_a_chart_that_is_not_finite_is_left_out_with_a_warning(value: str, tmp_p
     assert done.err == "kalec: warning: metric 'x' is left out: it holds values that are not finite\n"
 
 
+@pytest.mark.parametrize(
+    "matrix",
+    [
+        "[[0] * 501] * 501",
+        "type('Sparse', (), {'shape': (10**6, 10**6)})()",
+    ],
+    ids=["a list", "one that could not be gone through"],
+)
+def test_a_matrix_that_nobody_could_look_at_is_left_out_with_a_warning(matrix: str, tmp_path: Path) -> None:
+    done = charted(tmp_path, f"x = {matrix}", "x=confusion")
+    assert (done.status, done.artifacts["x_port"]["metadata"]) == (0, {})
+    assert done.err.endswith("rows, and at most 500 are shown\n")
+
+
 def test_a_chart_whose_variable_is_not_bound_is_left_out_with_a_warning(tmp_path: Path) -> None:
     done = charted(tmp_path, "if False:\n    x = 1", "x=markdown")
     assert done.status == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server
 import io
 import json
+import re
 import shutil
 import subprocess
 import threading
@@ -19,12 +20,15 @@ from kalecompiler.cli import main
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="there is no chromium here")
+# What Chromium itself asks its makers, whatever page it shows.
+OF_THE_BROWSER = re.compile(r"^(http://)?(accounts|clients\d|update|www|optimizationguide-pa)\.google(apis)?\.com\b")
+QUIET = ("--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run")
 CLASSIFIERS = Path(__file__).parent.parent / "notebooks" / "classifiers.ipynb"
-MAGENTA, STEP = (255, 0, 255), (0xE3, 0xF5, 0xE8)
-PLOT = """
-import matplotlib.pyplot as plt
-plt.bar(list(scores), list(scores.values()), color="#ff00ff")
+BAR, STEP = (0x1F, 0x77, 0xB4), (0xE3, 0xF5, 0xE8)
+SCRIPTS = """
+import pandas
 print("<script>document.title = 'hacked'</script>")
+pandas.DataFrame({"<script>a</script>": ["<script>document.title = 'hacked too'</script>"]})
 """
 HOSTILE = """
 # %% step:show
@@ -66,6 +70,8 @@ def asked() -> Iterator[tuple[str, list[str]]]:
             self.send_response(404)
             self.end_headers()
 
+        do_CONNECT = do_POST = do_GET
+
         def log_message(self, *arguments: object) -> None:
             pass
 
@@ -77,20 +83,24 @@ def asked() -> Iterator[tuple[str, list[str]]]:
 
 
 @pytest.mark.slow
-def test_the_five_classifiers_in_a_browser(tmp_path: Path) -> None:
+def test_the_five_classifiers_in_a_browser(tmp_path: Path, asked: tuple[str, list[str]]) -> None:
     document = json.loads(CLASSIFIERS.read_text("utf-8"))
     last = next(cell for cell in document["cells"] if "step:compare" in cell["metadata"].get("tags", []))
-    last["source"] = "".join(last["source"]) + PLOT
+    last["source"] = "".join(last["source"]) + SCRIPTS
     path = tmp_path / "classifiers.ipynb"
     path.write_text(json.dumps(document), "utf-8")
     folder = run(path, "-p", "trees=5")
     assert main(["report", str(folder)]) == 0
 
-    seen = Page(browse(folder / "report.html", tmp_path, "--dump-dom").stdout.decode())
+    address, paths = asked
+    proxy = [f"--proxy-server={address}", *QUIET]  # which is asked for everything that is on no disk
+    seen = Page(browse(folder / "report.html", tmp_path, "--dump-dom", *proxy).stdout.decode())
+    assert [path for path in paths if not OF_THE_BROWSER.search(path)] == []
     assert seen.count("svg", "graph") == 1
     assert seen.count("rect", "step") == 8
     assert "best_score" in seen.text
-    assert "<script>document.title = 'hacked'</script>" in seen.text
+    for text in ("<script>document.title = 'hacked'</script>", "<script>document.title = 'hacked too'</script>"):
+        assert text in seen.text
     assert seen.count("script") == 0
 
     import matplotlib.image
@@ -98,7 +108,7 @@ def test_the_five_classifiers_in_a_browser(tmp_path: Path) -> None:
     shot = tmp_path / "shot.png"
     browse(folder / "report.html", tmp_path, "--window-size=1200,4000", f"--screenshot={shot}")
     pixels = matplotlib.image.imread(io.BytesIO(shot.read_bytes()))[:, :, :3] * 255
-    for colour in (MAGENTA, STEP):
+    for colour in (BAR, STEP):
         assert (abs(pixels - colour) < 2).all(axis=2).sum() > 1000, colour
 
 
@@ -111,7 +121,10 @@ def test_a_page_asks_nobody_for_anything_whatever_was_displayed(tmp_path: Path, 
     assert "the end" in seen.text
     assert "Provenance" in seen.text
 
-    plain = tmp_path / "plain.html"  # that the server is asked where a page may: else this test shows nothing
+    plain = tmp_path / "plain.html"  # that the server is asked where a page may: else these tests show nothing
     plain.write_text(f'<img src="{address}/image">', "utf-8")
     browse(plain, tmp_path, "--dump-dom")
     assert paths == ["/image"]
+    plain.write_text("<img src='http://example.org/far'><img src='https://example.org/'>", "utf-8")
+    browse(plain, tmp_path, "--dump-dom", f"--proxy-server={address}", *QUIET)
+    assert {"http://example.org/far", "example.org:443"} <= {*paths}

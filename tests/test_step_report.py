@@ -8,6 +8,7 @@ import json
 import re
 import shutil
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,14 @@ def test_text_stands_as_a_terminal_leaves_it(tmp_path: Path) -> None:
     source = r"print('\x1b[1;31mred\x1b[0m', '  0%\r 50%\r100%\nlast\r\n', sep='\n')"
     _, page = reported(tmp_path, source)
     assert page.text.endswith("red\n100%\nlast\n\n")
+
+
+def test_a_long_line_takes_no_time(tmp_path: Path) -> None:
+    began = time.monotonic()
+    done, page = reported(tmp_path, "print('x' * 900_000)")
+    assert done.status == 0
+    assert len(page.text) > 900_000
+    assert time.monotonic() - began < 10
 
 
 def test_what_objects_show_as_json_is_strict(tmp_path: Path) -> None:

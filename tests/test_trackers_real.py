@@ -13,12 +13,14 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import runtime_steps
 from test_tracking import project, told
 
 from kalecompiler.cli import main
-from kalecompiler.tracking import eventfiles
+from kalecompiler.tracking import eventfiles, registry
 from kalecompiler.tracking.tracker import Moment, Run
 
 TWO_STEPS = """
@@ -248,3 +250,86 @@ def test_a_client_that_is_not_installed_is_a_warning(tmp_path: Path, capfd: pyte
     assert main(["run", str(path)]) == 0
     assert "the tracker mlflow was not told all of the run: mlflow is not installed" in capfd.readouterr().err
     assert told(tmp_path / ".kalec" / "runs.jsonl")[-1]["status"] == "succeeded"
+
+
+def told_by_steps(
+    to: Server | dict[str, Any], folder: Path, names: list[str], run: str, code: str, **fields: Any
+) -> list[str]:
+    """The steps of a run on KFP, all at once, each of which tells a tracker; what they wrote on stderr."""
+    if isinstance(to, Server):
+        to = {"name": "mlflow", "options": {"uri": to.address, "experiment": "digits", "wait": 120}}
+    tracker = {**to, "class": registry._SHIPPED[to["name"]]}
+    tracking = {"pipeline": "pipe", "trackers": [tracker], **fields}
+    processes = []
+    for name in names:
+        content = runtime_steps.step(
+            code,
+            name=name,
+            parameters={"rate": {"type": "float", "default": 0.5}},
+            metrics={"port": "metrics", "values": [{"name": f"score_{name}", "variable": "score"}]},
+            report="report",
+            tracking=tracking,
+        )
+        place = folder / "root" / run / name / "artifacts"  # a run's folder holds those of its tasks
+        place.mkdir(parents=True)
+        given = runtime_steps.executor_input(content, place.parent).replace("/artifacts/", "/")
+        command = runtime_steps.command(content, given)
+        processes.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
+    return [process.communicate(timeout=200)[1] for process in processes]
+
+
+@needs("mlflow")
+@pytest.mark.slow
+def test_steps_on_kfp_that_end_at_once_make_one_run(tmp_path: Path, server: Server) -> None:
+    from mlflow.tracking import MlflowClient
+
+    names = ["a", "b", "c", "d"]
+    code = "print('hello')\nscore = rate * 2"
+    assert told_by_steps(server, tmp_path, names, "run-1", code, last=True) == [""] * 4
+    client = MlflowClient(tracking_uri=server.address)
+    experiment = client.get_experiment_by_name("digits")
+    assert experiment is not None
+    (run,) = client.search_runs([experiment.experiment_id])
+    assert (run.data.tags["kalec.run"], run.info.status, run.data.params) == ("run-1", "FINISHED", {"rate": "0.5"})
+    assert {f"score_{name}": 1.0 for name in names}.items() <= run.data.metrics.items()
+    assert {item.path for item in client.list_artifacts(run.info.run_id)} == set(names)
+    page = client.download_artifacts(run.info.run_id, "a/report.html", str(tmp_path))
+    assert "hello" in Path(page).read_text()
+    (error,) = told_by_steps(server, tmp_path, ["e"], "run-1", "raise ValueError('so')")
+    assert error.rstrip().endswith("step e failed in nb.ipynb e[1], line 1")
+    assert told_by_steps(server, tmp_path, ["f"], "run-1", code, last=True) == [""]
+    (run,) = client.search_runs([experiment.experiment_id])
+    assert (run.data.tags["kalec.failure.e"], run.info.status) == ("ValueError: so", "FAILED")
+
+
+@needs("mlflow")
+@pytest.mark.slow
+def test_steps_on_kfp_go_on_without_the_server(tmp_path: Path, server: Server) -> None:
+    server.kill()
+    (error,) = told_by_steps(server, tmp_path, ["a"], "run-1", "score = 1")
+    assert "kalec: warning: the tracker mlflow was not told all of this step: " in error
+    assert error.endswith("; what it missed is lost\n")
+    assert len(error.splitlines()) == 1
+
+
+@needs("tensorboard")
+def test_tensorboards_own_reader_reads_what_steps_on_kfp_wrote(tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    to = {"name": "tensorboard", "options": {"folder": str(tmp_path)}}
+    assert told_by_steps(to, tmp_path, ["a", "b"], "run-1", "score = rate * 2") == ["", ""]
+    reader = EventAccumulator(str(tmp_path / "run-1"))
+    reader.Reload()
+    assert set(reader.Tags()["scalars"]) == {"score_a", "score_b", "seconds/a", "seconds/b"}
+    assert [event.value for event in reader.Scalars("score_b")] == [1.0]
+
+
+@needs("wandb")
+@pytest.mark.slow
+def test_each_step_on_kfp_is_a_run_of_weights_and_biases_in_one_group(tmp_path: Path) -> None:
+    to = {"name": "wandb", "options": {"folder": str(tmp_path), "project": "digits", "wait": 120}}
+    assert told_by_steps(to, tmp_path, ["a", "b"], "run-1", "score = rate * 2", last=True) == ["", ""]
+    (first, second) = sorted(tmp_path.glob("wandb/offline-run-*/*.wandb"), key=lambda path: path.name)
+    assert (first.name, second.name) == ("run-run-1-a.wandb", "run-run-1-b.wandb")
+    assert b"score_a" in first.read_bytes()
+    assert b"run-1" in second.read_bytes()

@@ -21,6 +21,7 @@ from kalecompiler.cli import main
 from kalecompiler.diagnostics import UsageError
 from kalecompiler.tracking import registry, sender
 from kalecompiler.tracking.backlog import Backlog, Call, unsent
+from kalecompiler.tracking.calls import tell
 from kalecompiler.tracking.tracker import Moment, Run, Step, Tracker, numbers
 
 NOTEBOOK = """
@@ -141,7 +142,7 @@ def test_a_failed_step_is_told_with_its_reason(tmp_path: Path) -> None:
 def test_calls_come_once_and_in_order_though_the_tracker_fails_in_between(tmp_path: Path) -> None:
     made, tracker = queue(tmp_path), Told()
     (first, *_), tracker.down = made.waiting(), False
-    sender._make(tracker, Run("run-1", "p", tmp_path, 1.0), first)
+    tell(tracker, Run("run-1", "p", tmp_path, 1.0), Moment(first.number, first.time), first.method, first.arguments)
     made.made_another()
     tracker.down = True
     with pytest.raises(ConnectionError):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kalecompiler import provenance
 from kalecompiler.reporting import find
+from kalecompiler.snapshots import origin
+from kalecompiler.snapshots.manifest import RunRecord, StepRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,40 +29,25 @@ def disagreeing(folder: Path) -> list[Twin]:
     own = _read(folder)
     if own is None:
         return []
-    ident, values = provenance.identity(own), _metrics(own)
-    return [
-        Twin(other["run"], differing)
-        for other in _others(folder)
-        if provenance.identity(other) == ident and (differing := _differing(values, _metrics(other)))
-    ]
+    return [Twin(other.run, metrics) for other in _others(folder) if (metrics := origin.differing(own, other))]
 
 
-def _others(folder: Path) -> Iterator[Mapping[str, Any]]:
+def _others(folder: Path) -> Iterator[RunRecord]:
     for path in find.runs(folder.absolute().parent):
         if path.name != folder.absolute().name and (record := _read(path)) is not None:
             yield record
 
 
-def _read(folder: Path) -> Mapping[str, Any] | None:
-    """The record of a run that succeeded and knows where it comes from."""
+def _read(folder: Path) -> RunRecord | None:
+    """What counts of the record of a run; None where it cannot be read."""
     try:
-        record = json.loads((folder / find.RECORD).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        told = json.loads((folder / find.RECORD).read_text(encoding="utf-8"))
+        return RunRecord(
+            told["run"],
+            status=told["status"],
+            parameters=told.get("parameters", {}),
+            steps=tuple(StepRecord(one["task"], one["name"], metrics=one.get("metrics", {})) for one in told["steps"]),
+            provenance=told.get("provenance", {}),
+        )
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
-    known = isinstance(record, dict) and record.get("status") == "succeeded" and "provenance" in record
-    return record if known else None
-
-
-def _metrics(record: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for step in record["steps"] for name, value in step.get("metrics", {}).items()}
-
-
-def _differing(own: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    shared = own.keys() & other.keys()
-    return {name: (own[name], other[name]) for name in sorted(shared) if not _same(own[name], other[name])}
-
-
-def _same(one: Any, other: Any) -> bool:
-    if isinstance(one, float) and isinstance(other, float) and math.isnan(one) and math.isnan(other):
-        return True
-    return bool(one == other)

@@ -11,6 +11,7 @@ from typing import Any
 from kalecompiler.runtime.packed import PARTS
 
 COMMENT = "# speaks the contract of kfp.dsl.executor_main"
+TRACKERS = {"jsonl", "mlflow", "tensorboard", "wandb"}
 COMMON = {"inputs", "outputs"}  # these are packed together with the core
 # What a step needs because of a key of its JSON.
 BY_KEY = {
@@ -26,6 +27,7 @@ BY_KEY = {
     "preview": ("preview",),
     "max-artifact-size": ("limits",),
     "snapshot": ("snapshot",),
+    "tracking": ("telling",),
 }
 # What its code shows that it may need. Too much of it does no harm.
 AWAITS = re.compile(r"\b(async|await|asyncio)\b")
@@ -55,6 +57,8 @@ def extras(step: Mapping[str, Any], others: str = "") -> tuple[str, ...]:
         needed.add("rich")
     if "to" in (step.get("snapshot") or ()):
         needed.add("mirror")
+    for tracker in (step.get("tracking") or {}).get("trackers", ()):
+        needed.update({tracker["name"]} & TRACKERS)
     if _keeps(step):
         needed.add("outputs")
     if "outputs" in needed or step.get("outputs"):

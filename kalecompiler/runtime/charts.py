@@ -1,7 +1,7 @@
 """What a step shows besides scalars: confusion matrices, ROC curves, classification reports, Markdown and HTML.
 
 Each is an output artifact of its own, of the type that KFP draws. A value of another kind than its tag says fails the
-step; one that holds NaN is left out with a warning.
+step; one that holds NaN, or is too large, is left out with a warning.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     """The metadata of an artifact, and the text of its file."""
 
 POINTS = 1000  # of a curve, more are thinned out
+CLASSES = 500  # of a matrix: with more, KFP cannot store the metadata, nor a browser show them
 WANTED = {
     "confusion": "a square matrix, or a ConfusionMatrixDisplay",
     "roc": "what roc_curve returns (three sequences of one length), or a RocCurveDisplay",
@@ -39,12 +40,13 @@ def publish(wanted: Sequence[Mapping[str, str]], task: contract.Task, namespace:
             value = namespace[name]
             try:
                 metadata, text = MAKERS[kind](value, namespace.get(chart.get("labels", "")))
-            except _NotFiniteError:
-                metrics.warn(name, "it holds values that are not finite")
+            except _LeftOutError as error:
+                metrics.warn(name, str(error))
             except Exception as error:  # any library's code; whatever it is, the value is of another kind
                 given = f"{name!r} is {_described(value)}"
+                reason = f" ({error})" if str(error) else ""
                 raise failure.StepFailed(
-                    f"{given}, and `metrics:{name}={kind}` takes {WANTED[kind]} ({error})"
+                    f"{given}, and `metrics:{name}={kind}` takes {WANTED[kind]}{reason}"
                 ) from error
         else:
             metrics.warn(name, "it is not bound")
@@ -52,8 +54,8 @@ def publish(wanted: Sequence[Mapping[str, str]], task: contract.Task, namespace:
         task.publish(chart["port"], metadata)
 
 
-class _NotFiniteError(Exception):
-    """A number is NaN or infinite."""
+class _LeftOutError(Exception):
+    """The value is of the right kind, and cannot be shown; says why."""
 
 
 def _confusion(value: Any, labels: Any) -> Chart:
@@ -63,11 +65,16 @@ def _confusion(value: Any, labels: Any) -> Chart:
             labels = known
     if hasattr(matrix, "columns"):
         matrix = _rows(matrix)
+    size = getattr(matrix, "shape", None) or [len(matrix := _sequence(matrix))]
+    if size[0] > CLASSES:
+        raise _LeftOutError(f"it has {size[0]} rows, and at most {CLASSES} are shown")
     rows = [[_number(cell) for cell in _sequence(row)] for row in _sequence(matrix)]
     if labels is None:
         labels = range(len(rows))
     names = [str(label) for label in _sequence(labels)]
-    if not rows or any(len(row) != len(rows) for row in rows):
+    if not rows:
+        raise ValueError("it is empty")
+    if any(len(row) != len(rows) for row in rows):
         raise ValueError("it is not square")
     if len(names) != len(rows):
         raise ValueError(f"it has {len(rows)} rows and {len(names)} labels")
@@ -153,7 +160,7 @@ def _number(value: Any) -> Any:
         raise TypeError(f"{value!r:.40} is no number")
     number = float(value)
     if not math.isfinite(number):
-        raise _NotFiniteError
+        raise _LeftOutError("it holds values that are not finite")
     return int(value) if isinstance(value, int) else number
 
 

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 BLANK = "<!DOCTYPE html><meta charset=utf-8><style>body{font-family:sans-serif}img{max-width:100%}</style>"
 
-TERMINAL = r"\x1b\[[\d;?]*[A-Za-z]|.*\r(?!\n)"
+COLOURS = r"\x1b\[[\d;?]*[A-Za-z]"
+OVERWRITTEN = r"(?m)^.*\r(?!\n)"  # looked for at the beginning of lines alone: a line may be long
 
 
 def start(step: Mapping[str, Any], task: contract.Task, kernel: Kernel) -> None:
@@ -67,7 +68,7 @@ def shown(data: Mapping[str, Any]) -> str:
 
 def _pre(text: Any) -> str:
     """Text as a terminal leaves it: without colours, and what a progress bar wrote over."""
-    return f"<pre>{_safe(re.sub(TERMINAL, '', str(text)))}</pre>"
+    return f"<pre>{_safe(re.sub(OVERWRITTEN, '', re.sub(COLOURS, '', str(text))))}</pre>"
 
 
 def _safe(text: Any) -> str:

@@ -30,6 +30,7 @@ from kalecompiler.runtime.shorten import shorten
 from kalecompiler.runtime.squeeze import squeeze
 
 HERE = Path(__file__).parent
+HERE_OF_ALL = HERE.parent.parent
 PARTS: dict[str, tuple[str, ...]] = {
     "core": ("cells", "contract", "failure", "report", "step", "display", "bundle", "tee", "parts"),
     "inputs": ("inputs", "loading", "reading"),
@@ -54,6 +55,11 @@ PARTS: dict[str, tuple[str, ...]] = {
     "shell": ("shell",),
     "snapshot": ("snapshot",),
     "mirror": ("mirror",),
+    "telling": ("telling", "delivery", "kalecompiler.tracking.tracker", "kalecompiler.tracking.calls"),
+    "jsonl": ("kalecompiler.tracking.jsonlines",),
+    "mlflow": ("kalecompiler.tracking.mlflowruns",),
+    "tensorboard": ("kalecompiler.tracking.eventfiles", "kalecompiler.files"),
+    "wandb": ("kalecompiler.tracking.wandbruns",),
 }
 COMMON = ("core", "inputs", "outputs")  # what most steps carry: the words are chosen for these
 FIRST = (("core",), ("core", "inputs"), ("core", "outputs"), COMMON)
@@ -74,14 +80,21 @@ def main() -> None:
 
 
 def module_text(name: str) -> str:
-    """The squeezed source of a module of this package."""
-    return shorten(squeeze((HERE / f"{name}.py").read_text(encoding="ascii")), keywords(HERE))
+    """The squeezed source of a module of this package; one with dots in its name comes from elsewhere in this house."""
+    squeezed = squeeze(source(name))
+    return squeezed if "." in name else shorten(squeezed, keywords(HERE))
+
+
+def source(name: str) -> str:
+    """The source of a module that steps carry."""
+    path = HERE_OF_ALL / (name.replace(".", "/") + ".py") if "." in name else HERE / f"{name}.py"
+    return path.read_text(encoding="ascii")
 
 
 @functools.cache
 def keywords(folder: Path) -> frozenset[str]:
     """What the carried modules use as keywords in calls."""
-    names = ("boot", *(module for modules in PARTS.values() for module in modules))
+    names = ("boot", *(module for modules in PARTS.values() for module in modules if "." not in module))
     trees = [ast.parse((folder / f"{name}.py").read_text(encoding="ascii")) for name in names]
     return frozenset(
         node.arg for tree in trees for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg

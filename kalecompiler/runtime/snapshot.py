@@ -30,6 +30,12 @@ SECRET = re.compile(r"(?i)(.*_)?(password|passwd|secret|token|api_?key|credentia
 DEFINED = ModuleType, type, FunctionType, BuiltinFunctionType
 
 
+def start(step: Mapping[str, Any], task: contract.Task, kernel: cells.Kernel) -> None:
+    """See to it that the step's snapshot is written at its end."""
+    if "snapshot" in step:
+        Snapshot(step, task, kernel)
+
+
 class Snapshot:
     """That of a step which is about to begin."""
 
@@ -199,6 +205,3 @@ def _random() -> dict[str, Any]:
     except Exception:  # a generator of another kind, a library that is half imported
         return states
     return states
-
-
-use = Snapshot

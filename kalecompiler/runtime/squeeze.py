@@ -10,6 +10,7 @@ import io
 import re
 import tokenize
 from collections.abc import Iterable, Iterator
+from typing import TypeGuard
 
 Place = tuple[int, int]
 Cut = tuple[Place, Place, str]
@@ -42,13 +43,17 @@ def _superfluous(node: ast.AST) -> Iterator[Cut]:
         yield (*_span(node.body[0]), "pass" if len(node.body) == 1 else "")
     if isinstance(node, ast.arg) and node.annotation:
         yield (node.lineno, node.col_offset + len(node.arg)), _span(node.annotation)[1], ""
+    fields = [item for item in node.body if isinstance(item, ast.AnnAssign)] if _is_dataclass(node) else []
+    for field in fields:
+        yield (*_span(field.annotation), "0")  # there must be one
     if isinstance(node, ast.AnnAssign):
         yield _span(node.target)[1], _span(node.annotation)[1], ""
     if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.returns:
         (row, column), end = _span(node.returns)
         yield (row, column - len(" -> ")), end, ""
     for child in ast.iter_child_nodes(node):
-        yield from _superfluous(child)
+        if child not in fields:
+            yield from _superfluous(child)
 
 
 def _is_for_checkers(node: ast.AST) -> bool:
@@ -57,6 +62,10 @@ def _is_for_checkers(node: ast.AST) -> bool:
         return node.module == "__future__"
     subject = node.test if isinstance(node, ast.If) else node.targets[0] if isinstance(node, ast.Assign) else None
     return isinstance(subject, ast.Name) and subject.id == "TYPE_CHECKING"
+
+
+def _is_dataclass(node: ast.AST) -> TypeGuard[ast.ClassDef]:
+    return isinstance(node, ast.ClassDef) and any("dataclass" in ast.dump(item) for item in node.decorator_list)
 
 
 def _span(node: ast.AST) -> tuple[Place, Place]:

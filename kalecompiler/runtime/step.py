@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-STARTING = ("htmlreport", "install", "handlers", "shell", "parameters")  # the parts that do something at the beginning
+# The parts that do something at the beginning.
+STARTING = ("snapshot", "htmlreport", "telling", "install", "handlers", "shell", "parameters")
 
 
 def main(step_text: str, executor_input: str) -> int:
@@ -37,8 +38,6 @@ def main(step_text: str, executor_input: str) -> int:
 def execute(step: Mapping[str, Any], task: contract.Task, kernel: cells.Kernel) -> None:
     """Everything that a step does, in order. Raises what the cells raise, StepFailed and ValueProblem."""
     namespace = kernel.namespace
-    if "snapshot" in step:
-        parts.find("snapshot").use(step, task, kernel)
     for name in STARTING:
         part = parts.find(name)
         if part:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from kalecompiler.snapshots import variables
+from kalecompiler.snapshots import origin, variables
 from kalecompiler.snapshots.manifest import Manifest, VariableRecord
 from kalecompiler.snapshots.metricsense import best
 from kalecompiler.snapshots.packagecode import Piece
@@ -84,11 +84,11 @@ def compare(runs: Sequence[Kept], columns: Columns, only: str | None = None) -> 
         runs=tuple(run.name for run in runs),
         facts=_facts(runs),
         parameters=_rows([_parameters(run, keys) for run in runs]),
-        metrics=tuple(_with_best(row) for row in _rows([_metrics(run, keys) for run in runs])),
+        metrics=_with_best(_rows([_metrics(run, keys) for run in runs]), runs),
         packages=tuple(row for row in _rows([_packages(run, keys) for run in runs]) if row.differs),
         steps=steps,
         first=tuple(_first(steps, at) for at in range(1, len(runs))),
-        notes=tuple(note for run in runs for note in run.notes) + _unrepeatable(steps, runs),
+        notes=(*(note for run in runs for note in run.notes), *_unrepeatable(steps, runs), *_disagreeing(runs)),
     )
 
 
@@ -248,8 +248,24 @@ def _rows(found: Sequence[Mapping[str, Any]]) -> tuple[Row, ...]:
     return tuple(Row(name, tuple(one.get(name) for one in found)) for name in names)
 
 
-def _with_best(row: Row) -> Row:
-    return Row(row.name, row.values, best(row.name, row.values))
+def _with_best(rows: Iterable[Row], runs: Sequence[Kept]) -> tuple[Row, ...]:
+    """Each metric with its best values: as the notebook of the last run that says so has it, else by its name."""
+    sense: dict[str, str] = {}
+    for run in runs:
+        for (key, name), word in run.better().items():
+            sense |= {name: word, f"{key}: {name}": word}
+    return tuple(Row(row.name, row.values, best(row.name, row.values, sense.get(row.name))) for row in rows)
+
+
+def _disagreeing(runs: Sequence[Kept]) -> tuple[str, ...]:
+    """Runs whose records are equal to the first one's, and that measured something else."""
+    first, *others = [run.record for run in runs]
+    return tuple(
+        f"{first.run} and {other.run} had the same code, parameters, packages and files, and differ in "
+        f"{', '.join(metrics)}: not reproducible"
+        for other in others
+        if (metrics := origin.differing(first, other))
+    )
 
 
 def _unrepeatable(steps: Sequence[StepRow], runs: Sequence[Kept]) -> tuple[str, ...]:

@@ -102,7 +102,12 @@ def _metrics(found: Comparison) -> list[Block]:
         lines.append([Cell(row.name), *(Cell(text, _style(row, at)) for at, text in enumerate(texts))])
     made: list[Block] = [Heading("metrics"), table(("metric", *_letters(found)), lines)]
     return (
-        [*made, Lines((f"{BEST} the best, as far as the name tells",), "faint")]
+        [
+            *made,
+            Lines(
+                (f"{BEST} the best, as the notebook says (metrics:NAME=max), else as far as the name tells",), "faint"
+            ),
+        ]
         if any(r.best for r in found.metrics)
         else made
     )

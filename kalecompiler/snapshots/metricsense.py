@@ -1,4 +1,4 @@
-"""Which of some metrics is the best: by its name, as far as that says whether more or less is better."""
+"""Which of some metrics is the best: as its author says, else by its name, as far as that tells."""
 
 from __future__ import annotations
 
@@ -25,9 +25,12 @@ def direction(name: str) -> int:
     return int(bool(_MORE.intersection(words)))
 
 
-def best(name: str, values: Sequence[Any]) -> frozenset[int]:
-    """The places of the best values; none where they are all the same, where two are not numbers, or none knows."""
-    sign = direction(name)
+def best(name: str, values: Sequence[Any], better: str | None = None) -> frozenset[int]:
+    """The places of the best values; none where they are all the same, where two are not numbers, or none knows.
+
+    `better` is `max` or `min` where the author says which (`metrics:NAME=max`); else the name is asked.
+    """
+    sign = {"max": 1, "min": -1}.get(better or "") or direction(name)
     numbers = {at: sign * float(value) for at, value in enumerate(values) if _is_number(value)}
     if not sign or len(numbers) < 2 or len(set(numbers.values())) < 2:
         return frozenset()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -39,15 +40,26 @@ def steps(spec: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def read(text: bytes) -> dict[str, tuple[Piece, ...]]:
-    """The same of a package's YAML."""
+def better(spec: Mapping[str, Any]) -> dict[tuple[str, str], str]:
+    """Which values of a metric, by (task, name), are the better ones: `max` or `min`, where its author says so."""
+    found: dict[tuple[str, str], str] = {}
+    for key, step in steps(spec).items():
+        with contextlib.suppress(AttributeError, TypeError, KeyError):  # of another make
+            values = step.get("metrics", {}).get("values", ())
+            found |= {(key, str(one["name"])): str(one["better"]) for one in values if "better" in one}
+    return found
+
+
+@functools.lru_cache(8)
+def read(text: bytes) -> Mapping[str, Any]:
+    """The first document of a package's YAML; {} where there is none."""
     import yaml
 
     try:
         documents = list(yaml.load_all(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
     except yaml.YAMLError:
         return {}
-    return pieces(documents[0]) if documents and isinstance(documents[0], Mapping) else {}
+    return documents[0] if documents and isinstance(documents[0], Mapping) else {}
 
 
 def _tasks(spec: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:

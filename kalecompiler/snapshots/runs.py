@@ -21,7 +21,8 @@ Fetch = Callable[[Manifest, VariableRecord, Path], Path]
 class Kept:
     """A run, wherever it is: in a store here, or at an endpoint. `place` says where, in words.
 
-    `code` gives the pieces of code of each task, by its key; it may take a while, and raises nothing. `largest` is the
+    `code` gives the pieces of code of each task, by its key; it may take a while, and raises nothing. So does `better`
+    the sense of metrics, by task and name: `max` or `min`, where the author says it. `largest` is the
     size up to which a file may be fetched only to look into it. `vouch` says who vouches for a manifest or the record:
     a word of `signing.trusted`, or `control plane`.
     """
@@ -34,6 +35,7 @@ class Kept:
     notes: tuple[str, ...] = ()
     largest: int = 1 << 62
     vouch: Callable[[Any], str] = signing.trusted
+    better: Callable[[], Mapping[tuple[str, str], str]] = dict
 
     @property
     def name(self) -> str:
@@ -76,7 +78,7 @@ def kept(store: Store, record: RunRecord) -> Kept:
         store.get_file(variable.file, target)
         return target
 
-    def code() -> Mapping[str, tuple[Piece, ...]]:
+    def spec() -> Mapping[str, Any]:
         if record.package is None:
             return {}
         try:
@@ -84,7 +86,14 @@ def kept(store: Store, record: RunRecord) -> Kept:
         except StoreProblem:  # a comparison goes on with the digests of the cells
             return {}
 
-    return Kept(record, store.manifests(record.run), str(store.path), fetch, code)
+    return Kept(
+        record,
+        store.manifests(record.run),
+        str(store.path),
+        fetch,
+        lambda: packagecode.pieces(spec()),
+        better=lambda: packagecode.better(spec()),
+    )
 
 
 def cells_of(manifest: Manifest) -> list[Mapping[str, Any]]:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from kalecompiler.snapshots import origin
 from kalecompiler.snapshots.blocks import Block, Cell, Heading, Hint, Lines, Patch, facts, table
 from kalecompiler.snapshots.manifest import Manifest, RunRecord, StepRecord, VariableRecord, to_json
 from kalecompiler.snapshots.packagecode import Piece
@@ -56,6 +57,7 @@ def run(kept: Kept, command: str) -> list[Block]:
         "package": short(record.package.digest) if record.package else "",
         "commit": _commit(record.origin("git")),
         "versions": ", ".join(f"{name} {version}" for name, version in record.origin("versions").items() if version),
+        **origin.facts(record),
         "size": f"{size(record.total_bytes)}, {size(record.new_bytes)} of it new" if record.total_bytes else "",
         "signature": _signature(kept, record),
         "kept in": kept.place,
@@ -73,6 +75,7 @@ def run(kept: Kept, command: str) -> list[Block]:
             blocks.append(Lines((f"{step.name} failed: {error}",), "red"))
     if metrics := [(step.name, name, value(v)) for step in record.steps for name, v in kept.metrics(step.key).items()]:
         blocks += [Heading("metrics"), table(("step", "metric", "value"), metrics, (2,))]
+    blocks += origin.blocks(record)
     blocks += [Lines(kept.notes, "yellow")] if kept.notes else []
     return [*blocks, Hint(f"a step and its variables: {command} STEP")]
 
@@ -259,7 +262,13 @@ def as_json(kept: Kept) -> dict[str, Any]:
     plain = to_json(kept.record)
     for name in ("notebook", "package"):
         plain[f"{name}-digest"] = (plain.pop(name, None) or {}).get("digest") or plain.get(f"{name}-digest")
-    return {**plain, "steps": steps, "kept-in": kept.place, "signed": kept.vouch(kept.record)}
+    return {
+        **plain,
+        "steps": steps,
+        "notes": list(kept.notes),
+        "kept-in": kept.place,
+        "signed": kept.vouch(kept.record),
+    }
 
 
 def record_json(record: RunRecord, pinned: bool) -> dict[str, Any]:

@@ -65,7 +65,8 @@ def kept(connection: Connection, word: str, root: str | None = None) -> Kept:
 
     manifests = {(one.task, one.when): one for one in found.manifests.values()}
     code = packagecode.pieces(spec)
-    return Kept(record, manifests, connection.endpoint.run_url(shown.id), fetch, lambda: code, notes, LARGEST, vouch)
+    url, better = connection.endpoint.run_url(shown.id), packagecode.better(spec)
+    return Kept(record, manifests, url, fetch, lambda: code, notes, LARGEST, vouch, lambda: better)
 
 
 def _ports(spec: Mapping[str, Any], what: str) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """A queue on disk for one run and one tracker: calls in their order, and how many of them have been made.
 
-    <run folder>/tracking.d/mlflow.queue      a head, then a line a call
+    <run folder>/tracking.d/mlflow.queue      a head, then a line a call (TELLER=mlflow.queue: of a step on KFP)
                             mlflow.progress   the number of calls made
                             mlflow.lock       held by the process that sends
                             mlflow.sent       the queue, once all of it has been sent
@@ -23,7 +23,6 @@ from kalecompiler.files import write_atomic
 # A dot keeps this from being the name of a step's folder.
 FOLDER = "tracking.d"
 QUEUE, PROGRESS, LOCK, SENT, PROBLEM = ".queue", ".progress", ".lock", ".sent", ".problem"
-LAST = "close"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,7 @@ class Backlog:
 
     @property
     def tracker(self) -> str:
-        return self.path.stem
+        return self.path.stem.rpartition("=")[2]
 
     def begin(self, head: Mapping[str, Any]) -> None:
         """Make the queue; `head` says what every delivery needs to know. Raises OSError."""

@@ -43,7 +43,7 @@ class TensorBoard(Tracker):
         time = double(_WALL_TIME, moment.time)
         events = [time + data(_FILE_VERSION, b"brain.Event:2")]
         events += [time + varint(_STEP, 0) + data(_SUMMARY, b"".join(data(_VALUE, value) for value in values))]
-        name = f"events.out.tfevents.{int(run.started):010d}.{moment.number:06d}.kalec"
+        name = f"events.out.tfevents.{int(run.started):010d}.{moment.number:06d}.{run.teller or 'kalec'}"
         write_atomic(folder / name, b"".join(map(record, events)))
 
 

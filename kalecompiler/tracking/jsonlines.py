@@ -12,7 +12,11 @@ from kalecompiler.tracking.tracker import Moment, Run, Step, Tracker, home
 
 
 class JsonLines(Tracker):
-    """Options: `folder`, where `runs.jsonl` is written; by default beside the runs (`.kalec`)."""
+    """Options: `folder`, where `runs.jsonl` is written; by default beside the runs (`.kalec`).
+
+    A step on KFP writes a file of its own, `runs.RUN.STEP.jsonl`: on a shared volume two writers would not see what the
+    other appends.
+    """
 
     def run_started(self, run: Run, moment: Moment) -> None:
         self._write(run, moment, "run_started", parameters=run.parameters, provenance=run.provenance)
@@ -25,7 +29,10 @@ class JsonLines(Tracker):
         self._write(run, moment, "metrics", step=step, values=values)
 
     def artifacts(self, run: Run, step: str, files: Sequence[Path], moment: Moment) -> None:
-        self._write(run, moment, "artifacts", step=step, files=[str(file) for file in files])
+        names = [
+            str(file.relative_to(run.folder) if run.teller else file) for file in files
+        ]  # a container's do not stay
+        self._write(run, moment, "artifacts", step=step, files=names)
 
     def close(self, run: Run, status: str, moment: Moment) -> None:
         self._write(run, moment, "run_finished", status=status)
@@ -36,7 +43,8 @@ class JsonLines(Tracker):
         folder.mkdir(parents=True, exist_ok=True)
         head = {"run": run.id, "number": moment.number, "time": moment.time, "event": what}
         start = json.dumps(head)[:-1].encode()
-        with (folder / "runs.jsonl").open("a+b") as file:
+        name = f"runs.{run.id}.{run.teller}.jsonl" if run.teller else "runs.jsonl"
+        with (folder / name).open("a+b") as file:
             file.seek(0)
             if not any(line.startswith(start) for line in file):
                 file.write(start + b", " + json.dumps(told, default=str)[1:].encode() + b"\n")

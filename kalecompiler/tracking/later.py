@@ -6,7 +6,8 @@ from pathlib import Path
 
 from kalecompiler.reporting import find
 from kalecompiler.tracking.backlog import Backlog, unsent
-from kalecompiler.tracking.sender import be_impatient, send
+from kalecompiler.tracking.calls import be_impatient
+from kalecompiler.tracking.sender import send
 
 
 def send_all(folder: Path | None) -> tuple[list[str], int]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from kalecompiler.tracking.tracker import Moment, Run, Step, Tracker, numbers
 
-RUN_TAG = "kalec.run"
+RUN_TAG, SETTLED_TAG, STEP_TAG = "kalec.run", "kalec.settled", "kalec.step."
 _ENDS = {"succeeded": "FINISHED", "stopped": "KILLED"}
 # What the server takes for one value of a parameter and of a tag.
 LONGEST_VALUE, LONGEST_TAG = 6000, 5000
@@ -19,7 +20,13 @@ class MLflow(Tracker):
 
     A run is found again by its tag `kalec.run`. A call that comes twice writes what is there: points of a metric carry
     the time at which they were measured, and the server keeps one of each.
+
+    On KFP the steps that end first may make a run each, at the same time: each waits a moment, looks again, and all
+    take the one that is settled, else the oldest, and delete their own. That fails only where the server takes longer
+    than that moment for an answer; there are then two runs with the tag, and the later steps go to the settled one.
     """
+
+    settling = 1.0  # seconds
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         super().__init__(options)
@@ -35,7 +42,7 @@ class MLflow(Tracker):
 
     def step_finished(self, run: Run, step: Step, moment: Moment) -> None:
         own = self._run(run)
-        self._client.set_tag(own, f"kalec.step.{step.name}", step.status)
+        self._client.set_tag(own, f"{STEP_TAG}{step.name}", step.status)
         if step.failure:
             self._client.set_tag(own, f"kalec.failure.{step.name}", step.failure[:LONGEST_TAG])
         self._log(own, {f"seconds/{step.name}": step.seconds}, moment)
@@ -51,7 +58,12 @@ class MLflow(Tracker):
             self._client.log_artifact(self._run(run), str(file), step or None)
 
     def close(self, run: Run, status: str, moment: Moment) -> None:
-        self._client.set_terminated(self._run(run), _ENDS.get(status, "FAILED"), int(moment.time * 1000))
+        own = self._run(run)
+        if run.teller:  # another step may have failed; one that was tried again says `succeeded` in the end
+            tags = self._client.get_run(own).data.tags
+            if any(name.startswith(STEP_TAG) and value == "failed" for name, value in tags.items()):
+                status = "failed"
+        self._client.set_terminated(own, _ENDS.get(status, "FAILED"), int(moment.time * 1000))
 
     def _run(self, run: Run) -> str:
         """The run's id on the server; it is made where it is not there."""
@@ -63,14 +75,12 @@ class MLflow(Tracker):
         experiment = self._client.get_experiment_by_name(self._experiment(run))
         if experiment is None:
             return None
-        found = self._client.search_runs([experiment.experiment_id], f"tags.`{RUN_TAG}` = '{run.id}'", max_results=1)
-        return str(found[0].info.run_id) if found else None
+        found = self._client.search_runs([experiment.experiment_id], f"tags.`{RUN_TAG}` = '{run.id}'")
+        known = [(SETTLED_TAG not in one.data.tags, one.info.start_time, str(one.info.run_id)) for one in found]
+        return min(known)[2] if known else None
 
     def _create(self, run: Run) -> str:
-        name = self._experiment(run)
-        experiment = self._client.get_experiment_by_name(name)
-        ident = experiment.experiment_id if experiment else self._client.create_experiment(name)
-        known = run.provenance
+        ident, known = self._experiment_id(run), run.provenance
         tags = {
             RUN_TAG: run.id,
             "mlflow.runName": run.id,
@@ -80,7 +90,30 @@ class MLflow(Tracker):
             "kalec.package": (known.get("package") or {}).get("sha256"),
         }
         made = self._client.create_run(ident, int(run.started * 1000), {k: str(v) for k, v in tags.items() if v})
-        return str(made.info.run_id)
+        own = str(made.info.run_id)
+        if run.teller:
+            time.sleep(self.settling)
+            chosen = self._find(run) or own
+            if chosen != own:
+                self._client.delete_run(own)
+                return chosen
+            self._client.set_tag(own, SETTLED_TAG, run.teller)
+        return own
+
+    def _experiment_id(self, run: Run) -> str:
+        """The experiment's id; it is made where it is not there. Another step may make it at the same time."""
+        from mlflow.exceptions import MlflowException
+
+        name = self._experiment(run)
+        found = self._client.get_experiment_by_name(name)
+        if found is None:
+            try:
+                return str(self._client.create_experiment(name))
+            except MlflowException:
+                found = self._client.get_experiment_by_name(name)
+                if found is None:
+                    raise
+        return str(found.experiment_id)
 
     def _log(self, own: str, values: Mapping[str, float], moment: Moment) -> None:
         from mlflow.entities import Metric

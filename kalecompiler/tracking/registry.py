@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any
 
 from kalecompiler import settings
 from kalecompiler.diagnostics import UsageError
+from kalecompiler.model import TrackerUse
 from kalecompiler.suggest import did_you_mean
 from kalecompiler.tracking.tracker import Tracker
 
@@ -23,6 +26,12 @@ _SHIPPED = {
 }
 # Options of every tracker.
 WAIT = "wait"
+# These write files, which are of use where the folder outlives the container.
+_OF_FILES = frozenset({"jsonl", "tensorboard", "wandb"})
+_SECRET_NAME = re.compile(
+    r"(?i)(.*[-_])?(pass(word|wd|phrase)?|pwd|secret|token|(api|access|private)[-_]?key|credentials?)"
+)
+_SECRET_TEXT = re.compile(r"://[^/@\s]*:[^/@\s]+@")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +52,40 @@ def wanted(folder: Path) -> list[Wanted]:
 
     An option `folder` of a tracker is found from the place of pyproject.toml.
     """
+    path, names, tables = _read(folder)
+    return [_checked(Wanted(name, _placed(tables.get(name, {}), path.parent)), path) for name in names]
+
+
+def for_steps(folder: Path) -> tuple[tuple[TrackerUse, ...], list[str]]:
+    """The trackers that steps tell on KFP, and what is to be said about that. Raises UsageError as `wanted`.
+
+    Left out are those that write files where no `folder` says where in the container, and options that look like
+    secrets, or hold one: the package is no place for those.
+    """
+    path, names, tables = _read(folder)
+    found, said = [], []
+    for name in names:
+        options = dict(_checked(Wanted(name, tables.get(name, {})), path).options)
+        if name in _OF_FILES and not str(options.get("folder", "")).startswith("/") and options.get("mode") != "online":
+            continue
+        for option in [key for key, value in options.items() if _is_secret(key, value)]:
+            del options[option]
+            why = "is left out, as it looks like a secret: its client takes it from the environment"
+            said.append(f"warning: option `{option}` of the tracker {name} {why} (secret:NAME:KEY:VARIABLE)")
+        try:
+            plain = json.loads(json.dumps(options, default=str, allow_nan=False))
+        except ValueError:
+            raise UsageError(f"{path}: an option of the tracker {name} is no finite number") from None
+        found.append(TrackerUse(name, plain, _SHIPPED.get(name, "")))
+    return tuple(found), said
+
+
+def _is_secret(name: str, value: object) -> bool:
+    return bool(_SECRET_NAME.fullmatch(name) or (isinstance(value, str) and _SECRET_TEXT.search(value)))
+
+
+def _read(folder: Path) -> tuple[Path, list[str], dict[str, Any]]:
+    """The nearest pyproject.toml, the names that it wants, each once, and the tables of options. Raises UsageError."""
     path, table = settings.own_table(folder.absolute())
     given = table if isinstance(table, dict) else {}
     names, tables = given.get("track", []), given.get("trackers", {})
@@ -55,7 +98,7 @@ def wanted(folder: Path) -> list[Wanted]:
         if name not in known:
             hint = did_you_mean(name, known) or f"known are {', '.join(sorted(known))}"
             raise UsageError(f"{path}: there is no tracker `{name}`: {hint}")
-    return [_checked(Wanted(name, _placed(tables.get(name, {}), path.parent)), path) for name in dict.fromkeys(names)]
+    return path, list(dict.fromkeys(names)), tables
 
 
 def known_names() -> set[str]:

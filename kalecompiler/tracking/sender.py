@@ -11,33 +11,33 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from kalecompiler.tracking.backlog import LAST, Backlog, Call, unsent
+from kalecompiler.tracking.backlog import Backlog, unsent
+from kalecompiler.tracking.calls import LAST, be_impatient, tell, words
 from kalecompiler.tracking.registry import make
-from kalecompiler.tracking.tracker import Moment, Run, Step, Tracker
+from kalecompiler.tracking.tracker import Moment, Run, Tracker
 
 POLL_SECONDS = 0.1
 RETRY_SECONDS = 2.0
-# The queue is there for what a client's own patience is for; a client's variable that is set stays.
-_IMPATIENT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10", "WANDB_SILENT": "true"}
 
 
 def deliver(backlog: Backlog, tracker: Tracker) -> bool:
     """Make the calls that wait, and note each; whether the run is complete with that.
 
-    A run whose process died without a word is told to have stopped. Raises what the tracker raises; the calls before
-    were made and noted.
+    A run whose process died without a word is told to have stopped; a step of a run elsewhere, whose queue names no
+    process, left all that it had to tell. Raises what the tracker raises; the calls before were made and noted.
     """
     head = backlog.head()
     run = Run(**{**head["run"], "folder": backlog.path.parent.parent})
-    died = not _alive(head["pid"])  # asked first: what it wrote is then all there
+    elsewhere = head["pid"] is None
+    died = not (elsewhere or _alive(head["pid"]))  # asked first: what it wrote is then all there
     last = ""
     for call in backlog.waiting():
-        _make(tracker, run, call)
+        tell(tracker, run, Moment(call.number, call.time), call.method, call.arguments)
         backlog.made_another()
         last = call.method
     if died and last != LAST:
         tracker.close(run, "stopped", Moment(backlog.made(), time.time()))
-    return died or last == LAST
+    return died or elsewhere or last == LAST
 
 
 def send(backlog: Backlog, over: Callable[[], bool] = lambda: True) -> str:
@@ -58,7 +58,7 @@ def send(backlog: Backlog, over: Callable[[], bool] = lambda: True) -> str:
                     backlog.finish()
                     return ""
             except Exception as error:  # noqa: BLE001 - any library's, any network's: nothing may be lost by it
-                tracker, problem = None, _words(error)
+                tracker, problem = None, words(error)
                 backlog.report(problem)
             if ending:
                 return problem
@@ -77,35 +77,13 @@ def main(queue: str) -> int:
     return 0
 
 
-def be_impatient() -> None:
-    """Have clients give up early."""
-    for name, value in _IMPATIENT.items():
-        os.environ.setdefault(name, value)
-
-
-def _make(tracker: Tracker, run: Run, call: Call) -> None:
-    """Make one call."""
-    moment, given = Moment(call.number, call.time), call.arguments
-    if call.method == "run_started":
-        tracker.run_started(run, moment)
-    elif call.method == "step_finished":
-        tracker.step_finished(run, Step(**given), moment)
-    elif call.method == "metrics":
-        tracker.metrics(run, given["step"], given["values"], moment)
-    elif call.method == "artifacts":
-        files = [run.folder / name for name in given["files"]]
-        tracker.artifacts(run, given["step"], [file for file in files if file.is_file()], moment)
-    elif call.method == LAST:
-        tracker.close(run, given["status"], moment)
-
-
 def _complete(backlog: Backlog) -> bool:
     """Whether the run has said its last, or never will."""
     try:
         waiting, pid = backlog.waiting(), backlog.head()["pid"]
     except (OSError, ValueError):
         return True
-    return bool(waiting and waiting[-1].method == LAST) or not _alive(pid)
+    return bool(waiting and waiting[-1].method == LAST) or pid is None or not _alive(pid)
 
 
 def _alive(pid: int) -> bool:
@@ -116,10 +94,3 @@ def _alive(pid: int) -> bool:
     except PermissionError:
         return True
     return True
-
-
-def _words(error: Exception) -> str:
-    if isinstance(error, ModuleNotFoundError):
-        return f"{error.name} is not installed"
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}{': ' + lines[0][:200] if lines else ''}"

@@ -19,6 +19,7 @@ from kalecompiler.reporting import record, writing
 from kalecompiler.reporting.find import RECORD
 from kalecompiler.tracking import backlog
 from kalecompiler.tracking.backlog import Backlog, Call
+from kalecompiler.tracking.calls import LAST
 from kalecompiler.tracking.registry import Wanted
 
 # Modules that lie beside the notebook must not be taken for those of the same names elsewhere.
@@ -47,8 +48,9 @@ class Teller:
         elif isinstance(event, StepEnded):
             self._step(event.result)
         elif isinstance(event, RunEnded):
-            self._tell("artifacts", step="", files=_files_of_run(event.result.folder))
-            self._tell(backlog.LAST, status=event.result.status.value)
+            if self._queues:
+                self._tell("artifacts", step="", files=_files_of_run(event.result.folder))
+            self._tell(LAST, status=event.result.status.value)
             self._wait()
 
     def _begin(self, event: RunStarted) -> None:

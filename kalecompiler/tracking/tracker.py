@@ -1,4 +1,4 @@
-"""What a tracker is: four calls, and how they come."""
+"""What a tracker is: four calls, and how they come. A step on KFP carries this module: it must run on Python 3.9."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ from pathlib import Path
 from typing import Any
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Run:
-    """The run that a call is about. `started` is in seconds since 1970; `provenance` as in the run's record."""
+    """The run that a call is about. `started` is in seconds since 1970; `provenance` as in the run's record.
+
+    `teller` is empty where one process tells of the whole run. On KFP each step tells of itself, at its end and in its
+    own container: `teller` then says which one it is, `parameters` has those that it uses, and `started` is its own.
+    """
 
     id: str
     pipeline: str
@@ -18,9 +22,10 @@ class Run:
     started: float
     parameters: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    teller: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Step:
     """A step that ended; `failure` says why it failed."""
 
@@ -30,7 +35,7 @@ class Step:
     failure: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Moment:
     """When a call was due: its number within the run, from 0, and the time in seconds since 1970."""
 
@@ -45,6 +50,9 @@ class Tracker:
     goes, so each call says which run it is about, and `run_started` may have come in an earlier process. A call that
     raises is made again later, and so is one during which the process dies: a call that comes twice, with the same
     `moment.number`, should change nothing.
+
+    On KFP every step says `run_started`, and `close` comes from each step that failed and each that is the last of its
+    branch: both may come several times, from several machines at once.
     """
 
     def __init__(self, options: Mapping[str, Any]) -> None:
@@ -63,7 +71,7 @@ class Tracker:
         """Files that a step left, its log first; with an empty `step` those of the whole run, at its end."""
 
     def close(self, run: Run, status: str, moment: Moment) -> None:
-        """The run ended: succeeded, failed or stopped. No call comes after this one."""
+        """The run ended: succeeded, failed or stopped. In a local run no call comes after this one."""
 
 
 def numbers(values: Mapping[str, Any]) -> dict[str, float]:

@@ -10,7 +10,10 @@ from kalecompiler.tracking.tracker import Moment, Run, Step, Tracker, home
 
 
 class WandB(Tracker):
-    """Options: `project` (else the pipeline's name), `entity`, `mode` (else `offline`), `folder` for its files."""
+    """Options: `project` (else the pipeline's name), `entity`, `mode` (else `offline`), `folder` for its files.
+
+    On KFP each step is a run of its own, in the group of the pipeline's run: two processes cannot write one.
+    """
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         super().__init__(options)
@@ -45,8 +48,9 @@ class WandB(Tracker):
             self._run = self._wandb.init(
                 project=self.options.get("project") or run.pipeline,
                 entity=self.options.get("entity"),
-                id=run.id,
-                name=run.id,
+                id=f"{run.id}-{run.teller}" if run.teller else run.id,
+                name=run.teller or run.id,
+                group=run.id if run.teller else None,
                 dir=str(folder),
                 mode=self.options.get("mode") or "offline",
                 config={**run.parameters, "kalec": {"git": run.provenance.get("git")}},
