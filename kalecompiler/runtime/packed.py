@@ -588,9 +588,10 @@ PARTS = {
         'Hxt%?xnrgOv.:8@VFv0~O-sEbt`BeAs`o1Y`L2vO.knnI9%eVy`er?!NiVz^P)1LoheniD7@Zq~`]Js@+`j'
     ),
     "mirror": (
-        '%gqEaxjI3eFlg@!HYVGgoL^9[QJ_:*lQS*bR!LuJeJON=EZQg*HrWf/[6%)_g2uN%Dp16Yf#Sf_nxj.AAhQ50rVS*tv,+]NZtg,~'
-        'XcYiGn*:)f0#!!9UJ1w=U@J2RR2_Au6@w;bfh@2F2u/~JuS7?w9HMWzReS-k;sK_(:-p.v(A1#-ub+^|)=HpbYb7XSYaOU#YZaJA'
-        'S/%vk+Tpa~%DiNa:]cyEv:zvitppgtEAduu3l(4;EO2E24C2hx6j0NzI;R%BZUgrtz%GCcsY7z+G)O7~C1p@w3?ioo]br_d7uYqM'
-        'RRFB|AgY0[57:Np00'
+        'g:8!@12GW3`xLULE=?mSUMhW(QiT2lmrc`:G|*B!39=sQv3CzrJn16.eKF@J*^LG9vLxBrWF|Ao%zU%U3Y!-g9lYat,7Jjwtg9.='
+        'OAzhTY-P7SD/vC6dQ@B,pCJNf:LgPP.bFx,JDecgg%rQWZ(tl^Ld4p%bXi3gXCW(Vo+,_/K=[oXOZV,l3yKLR-FIbasy;mWHMmfS'
+        '@rfun4HWvE0_3H9Y5,kAdAm]M4qeS4VYQfJAhy,w2+VwS9yxb981v?=@sT;S9x+Gr_+5nbxO0Z:k[DM;XF[5(0`t5`Xy0ZU(LL6U'
+        'L.%KIsPBambkCM|s:o?=@[?_ODYosh,-qEn;5FuwaoMPQ[4W7T1EQZUho@j5w5Y).8[)J;+`QXS=ojU]Yz/%gBW?nBZXtn)_Q=N_'
+        'ApLqt`7wNL.^Q|;QlBLdo3!.3'
     ),
 }

@@ -135,7 +135,7 @@ def _item(source: Source, at: Moment, manifests: Mapping[tuple[str, str], Manife
 def _reason(variable: str, producer: str, manifest: Manifest | None, record: VariableRecord | None) -> str:
     """Why a step's manifest does not have a variable."""
     if record is not None and record.error:
-        return f"step {producer} could not keep it: {record.error}"
+        return f"of step {producer} it was not kept: {record.error}"
     if manifest is not None and variable in manifest.left_out:
         return f"step {producer} left it out: {manifest.left_out[variable]}"
     return f"step {producer} handed it on to no other step: the level `all` keeps it"
