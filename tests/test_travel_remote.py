@@ -122,6 +122,34 @@ def test_where_a_step_failed_is_found_in_the_second_place(
     assert ("there is no artifact" in out.out) == (lineage is None), out.out
 
 
+def test_a_bucket_that_fails_at_any_call_leaves_nothing_half(ran: tuple[Endpoint, str, Path], here: Here) -> None:
+    """For every n: an error on a line and no notebook, or the checkout with what could be had; later all is well."""
+    pytest.importorskip("fsspec")
+    import faulty
+
+    endpoint, run, place = ran
+    words = ("checkout", run, "--step", "end", "--after", "--host", endpoint.url, "--pipeline-root", "faulty://root")
+    out = Path("out.ipynb")
+    with faulty.bucket() as system:
+        for file in (place / "n").rglob("snapshot"):
+            system().pipe_file(f"/root/{file.relative_to(place)}", file.read_bytes())
+
+        def work() -> bool:
+            result = here.kalec(*words, "--notebook", str(out))
+            if result.status:
+                assert (result.status, result.out, out.exists()) == (3, "", False), result
+                assert result.err.startswith("error: ")
+                assert result.err.count("\n") == 1
+                assert "cannot be read: OSError: the bucket is on fire" in result.err
+                return False
+            nbformat.validate(nbformat.read(out, 4))
+            out.unlink()
+            return "half    list   from end" in result.out
+
+        assert len(list(faulty.every_failure(work))) > 5
+        assert here.kalec("verify").status == 0
+
+
 def test_the_notebook_itself_may_be_given(ran: tuple[Endpoint, str, Path], here: Here) -> None:
     endpoint, run, _ = ran
     write_notebook(Path("n.ipynb"), "# %% [markdown]\nHello\n" + NOTEBOOK)
