@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import functools
 import json
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from kalecompiler import commands, local
 from kalecompiler.local import RunResult
@@ -60,16 +57,9 @@ def run(
     return store, result, warned
 
 
-def main(package: str, folder: str) -> None:
-    """What a process does that is to be killed: run a package, over and over, in one store."""
-    place = Path(folder)
-    text = Path(package).read_text(encoding="utf-8")
-    spec = next(yaml.load_all(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+def run_over_and_over(text: str, spec: Any, place: Path) -> None:
+    """What a process does that is to be killed: run a package, again and again, in one store."""
     while True:
         store = Store.open(place / ".kalec" / "store", create=True)
         keeper = Ingest(store, None, text.encode())
         local.run(spec, arguments={}, folder=place / ".kalec" / "runs", workdir=place, keeper=keeper)
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

@@ -56,7 +56,7 @@ def digests(root: Path) -> dict[str, str]:
         written = json.loads(output.read_text(encoding="utf-8")).get("artifacts", {})
         for port, entry in written.items():
             metadata = entry["artifacts"][0]["metadata"]
-            if "digest" in metadata:
+            if "variable" in metadata:
                 found[f"{output.parent.name}.{port}"] = metadata["digest"]
     return found
 

@@ -17,6 +17,7 @@ from equality import compare
 
 from kalecompiler import commands, local
 from kalecompiler.runtime import values
+from kalecompiler.snapshots import artifact
 
 ROOT = Path(__file__).parent.parent
 SHARED = Path(os.environ.get("KALEC_SHARED") or ROOT / ".." / "shared").resolve()
@@ -117,8 +118,17 @@ def outputs(root: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             yield f"{path.parent.name}.{port}", {"path": str(path.with_name(port)), **entry["artifacts"][0]}
 
 
+def variables(snapshot: dict[str, Any]) -> dict[str, Any]:
+    """The variables of a snapshot: their types, and why one could not be kept."""
+    found, _ = artifact.split(Path(snapshot["path"]).read_bytes())
+    return {name: (about.get("type"), about.get("error")) for name, about in found["variables"].items()}
+
+
 def unlike(ours: dict[str, Any], theirs: dict[str, Any]) -> str | None:
-    """What makes two artifacts unequal: their metadata where that is all, else the values."""
+    """What makes two artifacts unequal: their metadata where that is all, what they say of a state, or the values."""
+    if ours["metadata"].get("format") == artifact.METADATA_FORMAT:
+        states = [variables(record) for record in (ours, theirs)]
+        return None if states[0] == states[1] else f"{states[0]}, not {states[1]}"
     digests = [record["metadata"].get("digest") for record in (ours, theirs)]
     if digests[0] is None or digests[0] == digests[1]:
         return None if ours["metadata"] == theirs["metadata"] else f"{ours['metadata']}, not {theirs['metadata']}"

@@ -178,13 +178,28 @@ def test_commands_of_the_readme_exist() -> None:
         assert {word for word in arguments[1:] if word.startswith("-") and word != "-"} <= options, line
 
 
-@pytest.mark.parametrize("line", [line for line in readme_commands() if line.startswith("kalec ")])
+OF_A_RUN = re.compile(r"kalec runs|.* latest")
+
+
+@pytest.mark.parametrize(
+    "line", [line for line in readme_commands() if line.startswith("kalec ") and not OF_A_RUN.match(line)]
+)
 def test_commands_of_the_readme_run(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     write_notebook(tmp_path / "untagged.ipynb", "# %%\nprint(1)")
     for example in (ROOT / "notebooks").glob("*.ipynb"):
         (tmp_path / example.name).write_bytes(example.read_bytes())
     assert main(line.split()[1:]) == 0
+
+
+def test_commands_of_the_readme_look_at_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "churn.ipynb").write_bytes((ROOT / "notebooks" / "churn.ipynb").read_bytes())
+    assert main(["run", "churn.ipynb", "-p", "customers=500"]) == 0
+    lines = [line for line in readme_commands() if OF_A_RUN.match(line)]
+    assert len(lines) > 4
+    for line in lines:
+        assert main(line.split()[1:]) == 0, line
 
 
 @pytest.mark.parametrize("name", ["", *kalec.commands])

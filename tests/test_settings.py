@@ -386,9 +386,9 @@ METADATA: dict[str, tuple[dict[str, Any], str, str]] = {
         "`steps_defaults`: `generate_html_report` has no effect",
     ),
     "a later setting in steps_defaults": (
-        {"kubeflow_notebook": {"steps_defaults": ["metrics:accuracy"]}},
+        {"kubeflow_notebook": {"steps_defaults": ["together:a,b"]}},
         "KC105",
-        "the setting `metrics:accuracy` has no effect yet",
+        "the setting `together:a,b` has no effect yet",
     ),
     "a wrong secret in steps_defaults": (
         {"kubeflow_notebook": {"steps_defaults": {"secrets": {"A": {"secret_name": "Db", "secret_key": "k"}}}}},

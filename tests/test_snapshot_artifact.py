@@ -116,14 +116,17 @@ def test_a_package_has_one_more_output_a_step(tmp_path: Path) -> None:
         name: sorted(item.get("outputDefinitions", {}).get("artifacts", {}))
         for name, item in spec["components"].items()
     }
-    assert outputs == {"comp-one": ["a", "snapshot"], "comp-two": [], "comp-three": ["snapshot"]}
-    assert outputs["comp-one"] == ["a", "snapshot"]
+    assert outputs == {
+        "comp-one": ["a", "report", "snapshot"],
+        "comp-two": ["report"],
+        "comp-three": ["report", "snapshot"],
+    }
 
 
 def test_a_variable_of_that_name_keeps_it(tmp_path: Path) -> None:
     _, spec = compiled(tmp_path, (("step:one", "snapshot = 1"), ("step:two prev:one", "print(snapshot)")))
     ports = spec["components"]["comp-one"]["outputDefinitions"]["artifacts"]
-    assert sorted(ports) == ["snapshot", "snapshot_state"]
+    assert sorted(ports) == ["report", "snapshot", "snapshot_state"]
 
 
 def written(folder: Path, *, damage: int | None = None) -> bytes:

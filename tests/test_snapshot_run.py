@@ -7,14 +7,13 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from snapshotting import FOUR, compiled, notebook, run
+from snapshotting import FOUR, compiled, notebook, run, run_over_and_over
 from support import write_notebook
 
 from kalecompiler.cli import main
@@ -22,8 +21,6 @@ from kalecompiler.local import Status
 from kalecompiler.snapshots import ingest, loads, retention, signing
 from kalecompiler.snapshots.manifest import Manifest
 from kalecompiler.snapshots.store import Store
-
-HERE = Path(__file__).parent
 
 
 @pytest.fixture(autouse=True)
@@ -178,19 +175,20 @@ def test_gc_during_a_run_loses_nothing(tmp_path: Path) -> None:
 def test_kill_9_at_any_moment_leaves_only_whole_snapshots(tmp_path: Path) -> None:
     """50 runs are killed at random moments: whatever has a manifest restores, and gc clears the rest away."""
     (tmp_path / "c").mkdir()
-    text, _ = compiled(tmp_path / "c", FOUR)
-    (tmp_path / "nb.yaml").write_text(text)
+    text, spec = compiled(tmp_path / "c", FOUR)
     expected = {"a": list(range(60_000)), "b": list(range(1, 60_001))}
     dice = random.Random(6)
     seen = 0
     for _ in range(50):
-        command = [sys.executable, str(HERE / "snapshotting.py"), str(tmp_path / "nb.yaml"), str(tmp_path)]
-        process = subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": str(HERE.parent)}
-        )
-        time.sleep(dice.uniform(0.3, 2.0))
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        process = os.fork()  # a new process would import for a second before there is anything to kill
+        if process == 0:
+            try:
+                run_over_and_over(text, spec, tmp_path)
+            finally:
+                os._exit(1)
+        time.sleep(dice.uniform(0.01, 0.5))
+        os.kill(process, signal.SIGKILL)
+        os.waitpid(process, 0)
     store = Store.open(tmp_path / ".kalec" / "store")
     for record in store.runs():
         for manifest in store.manifests(record.run).values():
