@@ -16,7 +16,7 @@ import pytest
 from snapshotting import run
 
 from kalecompiler.local import Status
-from kalecompiler.snapshots import hooks, openlineage, signing, volumes
+from kalecompiler.snapshots import hooks, openlineage, restore, signing, state, volumes
 from kalecompiler.snapshots.manifest import Manifest
 from kalecompiler.snapshots.store import Store
 
@@ -65,8 +65,17 @@ def test_hooks_are_called_at_every_moment(tmp_path: Path, monkeypatch: pytest.Mo
     ]
     before = store.manifests(result.run)["two", "before"]
     assert before.hooks == {"good": {"result": {"seen": 1}}}
-    hooks.restore(before, print)
-    assert good.called[-1] == ("restore", "two", '{"seen": 1}')
+    del good.called[:]
+    monkeypatch.chdir(tmp_path)  # it changes the folder, and the path
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr(sys.modules["__main__"], "a", None, raising=False)
+    restore.bring(state.find(store, store.run(result.run), "two"), tell=lambda text: None)
+    assert good.called == [("restore", "two", '{"seen": 1}')]
+    del good.called[:]
+    monkeypatch.setenv(signing.FILE, str(tmp_path / "another"))
+    signing.forget()
+    restore.bring(state.find(store, store.run(result.run), "two"), tell=lambda text: None)
+    assert good.called == [], "nobody vouches for what it would be given"
 
 
 class Bad:
