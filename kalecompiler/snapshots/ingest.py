@@ -209,9 +209,14 @@ class Ingest:
         path = self._folder / under.task.key / str(under.step["snapshot"]["port"])
         manifest = self._bare(under, FAILED, (under.before.started or ended, ended))
         if path.is_file() and not path.is_symlink():
-            found = self._snapshot(path, under)
-            manifest = found if found.when == FAILED else manifest
-        self._write(replace(manifest, status="failed", error=manifest.error or failure.message))
+            try:
+                found = self._snapshot(path, under)
+                manifest = found if found.when == FAILED else manifest
+            except StoreProblem as problem:  # it was killed before all was written
+                self._problems.append(f"the state of step {under.task.name} is not kept: {problem}")
+        ended_by_others = (manifest.error or "Terminated").startswith("Terminated")
+        error = failure.message if ended_by_others else manifest.error
+        self._write(replace(manifest, status="failed", error=error))
 
     def _bare(self, under: _Under, when: str, times: tuple[float, float]) -> Manifest:
         """What is said of a step that left no snapshot of its own."""
