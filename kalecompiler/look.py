@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from kalecompiler.arguments import unknown_name
 from kalecompiler.diagnostics import KalecError, UsageError
-from kalecompiler.snapshots import columns, compare, differencepage, differences, exporting, find, showing
+from kalecompiler.snapshots import columns, compare, differencepage, differences, exporting, find, recover, showing
 from kalecompiler.snapshots import runs as kept_runs
 from kalecompiler.snapshots.blocks import Block
 from kalecompiler.snapshots.compare import Comparison
@@ -55,7 +55,7 @@ def listed(folder: Path, pipeline: str | None, limit: int, format_: str) -> str 
         names = sorted({record.pipeline for record in every})
         hint = did_you_mean(pipeline, names) or (f"there are {', '.join(names)}" if names else "there is none")
         raise UsageError(f"there is no run of a pipeline `{pipeline}`: {hint}")
-    chosen = found[:limit]
+    chosen = [recover.recover(store, record) for record in found[:limit]]
     pins = store.pins()
     if format_ == "json":
         return showing.text([showing.record_json(record, record.run in pins) for record in chosen])
@@ -65,7 +65,7 @@ def listed(folder: Path, pipeline: str | None, limit: int, format_: str) -> str 
 def kept(word: str, folder: Path) -> Kept:
     """The run that a word means here. Raises UsageError."""
     found = find.find(word, folder)
-    return kept_runs.kept(found.store, found.record)
+    return kept_runs.kept(found.store, recover.recover(found.store, found.record))
 
 
 def remote_run(connection: Connection, word: str, root: str | None) -> Kept:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from kalecompiler import commands
 from kalecompiler.commands import Package, RunRequest
 from kalecompiler.diagnostics import UsageError
-from kalecompiler.snapshots import find, moment, reuse, shown
+from kalecompiler.snapshots import find, moment, recover, reuse, shown
 from kalecompiler.snapshots.checkout import CheckedOut, Request, checkout, lab, require_lab
 from kalecompiler.snapshots.objects import StoreProblem
 from kalecompiler.snapshots.reuse import Decision
@@ -50,7 +50,8 @@ class Resumption:
 
 def check_out(run: str, folder: Path, request: Request) -> CheckedOut:
     """Write a notebook in the state before or after a step of a run. Raises UsageError."""
-    return checkout(find.find(run, folder), request)
+    found = find.find(run, folder)
+    return checkout(replace(found, record=recover.recover(found.store, found.record)), request)
 
 
 def check_out_remote(
@@ -79,7 +80,7 @@ def plan(
 ) -> Resumption:
     """What resuming a run means, with its notebook as it is now. Raises UsageError, NotebookError."""
     found = find.find(run, folder)
-    record = found.record
+    record = recover.recover(found.store, found.record)
     notebook = Path(record.workdir) / record.notebook_name
     if not record.notebook_name or not notebook.is_file():
         raise UsageError(f"the notebook of {record.run} is not there any more: {notebook}")

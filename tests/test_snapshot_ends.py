@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import travelling
+from snapshotting import run
 from support import write_notebook
+
+from kalecompiler.snapshots import hooks, recover, retention, signing
+from kalecompiler.snapshots.manifest import Manifest, RunRecord
+from kalecompiler.snapshots.store import Store
 
 NOTEBOOK = """
 # %% step:given
@@ -55,3 +63,53 @@ def test_what_a_step_had_is_kept_however_it_ends(tmp_path: Path, monkeypatch: py
         kept = {name for name, variable in failed.variables.items() if variable.file}
         assert kept == ({"a", "b"} if step != "aborts" else set()), step
         assert manifests[step, "before"].variables["a"].file == manifests["given", "after"].variables["a"].file
+
+
+def killed(folder: Path, *lost: tuple[str, str]) -> tuple[Store, RunRecord, dict[tuple[str, str], Manifest]]:
+    """A run whose process was killed before it could keep the manifests `lost`; and what it would have kept."""
+    store, result, _ = run(folder)
+    whole = store.manifests(result.run)
+    for task, when in lost:
+        (store.path / "runs" / result.run / task / f"{when}.json").unlink()
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    record = store.run(result.run)
+    steps = tuple(replace(step, status="", seconds=0.0) for step in record.steps)
+    extra = {**record.extra, "process": ended.pid}
+    store.write_run(signing.sign(replace(record, status="running", ended=None, steps=steps, extra=extra)))
+    return store, store.run(result.run), whole
+
+
+def test_what_a_killed_run_had_done_is_kept_when_it_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    travelling.own_key(monkeypatch, tmp_path / "key")
+    called: list[str] = []
+    monkeypatch.setattr(hooks, "call", lambda manifest, warn: called.append(manifest.task) or {})
+    lost = (("two", "after"), ("three", "before"), ("three", "after"), ("four", "before"), ("four", "after"))
+    store, record, whole = killed(tmp_path / "n", *lost)
+    (tmp_path / "n" / ".kalec" / "runs" / record.run / "four" / "executor_output.json").unlink()  # it did not end
+    del called[:]
+    told = recover.recover(store, record)
+    assert (told.status, [step.status for step in told.steps]) == ("stopped", [*["succeeded"] * 3, ""])
+    assert (told, signing.trusted(told)) == (store.run(record.run), signing.SIGNED)
+    found = store.manifests(record.run)
+    assert set(found) == set(whole) - {("four", "before"), ("four", "after")}
+    for place, manifest in found.items():
+        assert manifest.variables == whole[place].variables, place
+        assert (manifest.files, manifest.inputs) == (whole[place].files, whole[place].inputs), place
+        assert signing.trusted(manifest) == signing.SIGNED
+    assert called == [], "hooks are told of steps when they run, and not again"
+    assert recover.recover(store, told) is told
+    assert retention.verify(store).problems == ()
+
+
+def test_a_killed_run_of_anybody_else_is_left_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What lies in its folder is not signed by whoever looks at it."""
+    travelling.own_key(monkeypatch, tmp_path / "key")
+    store, record, _ = killed(tmp_path / "n", ("two", "after"))
+    alive = replace(record, extra={**record.extra, "process": os.getpid()}, signature=None)
+    assert recover.recover(store, signing.sign(alive)).status == "running"
+    travelling.own_key(monkeypatch, tmp_path / "another")
+    assert recover.recover(store, record) is record
+    assert ("two", "after") not in store.manifests(record.run)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import mmap
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -49,11 +49,21 @@ class _Under:
         return bool(self.step.get("snapshot"))
 
 
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A task that ended well: the STEP JSON that it carries, what it was given, and what it put out."""
+
+    task: Task
+    step: Mapping[str, Any]
+    given: Mapping[str, Any]
+    produced: Produced
+
+
 @dataclass(slots=True)
 class Ingest:
     """Keeps the snapshots of one run (a `local.keeping.Keeper`); `warn` is told at the end what could not be kept.
 
-    `taken` are, by task, the manifests of steps that this run takes over from others.
+    `taken` are, by task, the manifests of steps that this run takes over from others; hooks are called if `hooked`.
     """
 
     store: Store
@@ -62,6 +72,7 @@ class Ingest:
     order: tuple[str, ...] = ()
     warn: Callable[[str], None] = lambda text: None
     taken: Mapping[str, Manifest] = field(default_factory=dict)
+    hooked: bool = True
     _run: RunRecord = field(default_factory=lambda: RunRecord(""))
     _folder: Path = Path()
     _under: dict[str, _Under] = field(default_factory=dict)
@@ -102,6 +113,22 @@ class Ingest:
         self._later(lambda: self._failed(self._under[task.key], failure, ended))
         if again:
             self._later(lambda: self.store.put_aside(self._run.run, task.key, attempt)).result()
+
+    def take_up(
+        self, record: RunRecord, folder: Path, done: Sequence[Done], kept: Mapping[tuple[str, str], Manifest]
+    ) -> None:
+        """Keep what tasks of a run that was killed had put out, but for what is kept. Raises StoreProblem, OSError."""
+        self._run, self._folder = record, folder
+        for one in done:
+            key = one.task.key
+            known = kept.get((key, AFTER))
+            if known is None:
+                self._before(one.task, one.step, one.given, 1, record.started or 0.0)
+                self._after(self._under[key], one.produced, (0.0, 0.0), None)
+            for item in one.produced.artifacts.values() if known else ():
+                if about := known and known.variables.get(str(item.get("metadata", {}).get("variable"))):
+                    self._records[str(path_of(item))] = about
+        self._pool.shutdown()
 
     def end(self, result: RunResult) -> None:
         """See `local.keeping.Keeper`."""
@@ -265,7 +292,8 @@ class Ingest:
             more: dict[str, Any] = {"traced": True} if traces else {}  # else nobody knows what it opened
             more |= {"programs": traces["programs"]} if traces.get("programs") else {}
             manifest = replace(manifest, files=files, network=network, extra={**manifest.extra, **more})
-        manifest = replace(manifest, hooks=hooks.call(manifest, self._problems.append))
+        if self.hooked:
+            manifest = replace(manifest, hooks=hooks.call(manifest, self._problems.append))
         self.store.write_manifest(signing.sign(manifest))
 
     def _end(self, result: RunResult) -> None:
