@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import travelling
+from conftest import ROOT
 from snapshotting import run
 from support import write_notebook
 
@@ -39,6 +44,7 @@ time.sleep(30)
 # %% step:aborts prev:given
 b = a + [2]
 import os
+import shutil
 os.abort()
 """
 ENDS = {
@@ -113,3 +119,44 @@ def test_a_killed_run_of_anybody_else_is_left_as_it_is(tmp_path: Path, monkeypat
     travelling.own_key(monkeypatch, tmp_path / "another")
     assert recover.recover(store, record) is record
     assert ("two", "after") not in store.manifests(record.run)
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder that other users may have: those above `tmp_path` are this user's alone."""
+    made = Path(tempfile.mkdtemp(prefix="kalec-test-"))
+    yield made
+    shutil.rmtree(made)
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() != 0 or not shutil.which("setpriv"), reason="needs root and setpriv"
+)
+@pytest.mark.parametrize("home", ["none", "read-only"])
+def test_a_uid_without_a_name_and_a_home(tmp_path: Path, folder: Path, home: str) -> None:
+    """As in a pod with `runAsUser`. (It may read what only root may: Python itself may be installed there.)"""
+    uid = "54321"
+    nobody = [*f"setpriv --reuid {uid} --regid {uid} --clear-groups".split(), "--inh-caps", "+dac_read_search"]
+    nobody += ["--ambient-caps", "+dac_read_search"]
+    if subprocess.run([*nobody, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("no other uid can be had here")
+    readonly = tmp_path / "home"
+    readonly.mkdir()
+    os.chown(folder, int(uid), int(uid))
+    write_notebook(folder / "n.ipynb", "# %% step:one\na = [1]\n# %% step:two prev:one\nb = a[9]\n")
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
+    environment |= {"HOME": str(readonly)} if home == "read-only" else {}
+
+    def kalec(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [*nobody, sys.executable, "-m", "kalecompiler", *words]
+        return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+    done = kalec("run", "n.ipynb")
+    assert done.returncode == 1
+    assert done.stderr.rstrip().splitlines()[-1].startswith("the snapshots of this run are not signed: ")
+    opened = kalec("checkout", "latest", "--step", "two")
+    assert (opened.returncode, opened.stderr) == (0, "")
+    assert "a  list  from one" in opened.stdout
+    (store,) = folder.glob(".kalec/store")
+    assert Store.open(store).runs()[0].user == uid
+    assert not list(readonly.iterdir())
