@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import fsspec
 from fsspec.implementations.memory import MemoryFileSystem
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class Faults:
@@ -41,7 +44,7 @@ class _File:
         Faults.call()
         return int(self.file.write(data))
 
-    def __enter__(self) -> _File:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

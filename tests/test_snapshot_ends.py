@@ -1,4 +1,4 @@
-"""However a step ends, what it had is kept: its small variables if Python could still say so, what it was given always."""
+"""However a step ends, or the run: what it had is kept."""
 
 from __future__ import annotations
 

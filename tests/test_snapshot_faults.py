@@ -32,6 +32,11 @@ def content(path: str) -> bytes:
     return bytes(Faulty.store[path].getvalue())
 
 
+def value_in(data: bytes) -> bytes:
+    told, start = artifact.split(data)
+    return bytes(artifact.value(data, start, told["variables"]["v"]) or b"")
+
+
 @pytest.mark.parametrize("on", [False, True], ids=["once", "from then on"])
 def test_what_is_written_is_whole_or_not_there(
     system: type[Faulty], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, on: bool
@@ -59,8 +64,7 @@ def test_what_is_written_is_whole_or_not_there(
             for path in found - {"/place/n/run/before/1/snapshot"}:  # it could not even be removed: but it is known
                 assert on
                 with pytest.raises(StoreProblem, match="damaged"):
-                    told, start = artifact.split(content(path), path)
-                    artifact.value(content(path), start, told["variables"]["v"])
+                    value_in(content(path))
         else:
             assert content(f"/place/{KEY}") == (tmp_path / "snapshot").read_bytes()
         Faulty.store.pop(f"/place/{KEY}", None)

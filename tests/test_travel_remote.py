@@ -77,7 +77,9 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     return Here(tmp_path, capsys)
 
 
-def test_the_failure_is_reproduced_from_the_code_that_the_steps_carry(ran: tuple[Endpoint, str, Path], here: Here) -> None:
+def test_the_failure_is_reproduced_from_the_code_that_the_steps_carry(
+    ran: tuple[Endpoint, str, Path], here: Here
+) -> None:
     endpoint, run, _ = ran
     out = here.kalec("checkout", run, "--step", "end", "--host", endpoint.url)
     assert (out.status, out.err) == (0, "")
@@ -101,7 +103,7 @@ def test_the_failure_is_reproduced_from_the_code_that_the_steps_carry(ran: tuple
 def test_where_a_step_failed_is_found_in_the_second_place(
     ran: tuple[Endpoint, str, Path], here: Here, monkeypatch: pytest.MonkeyPatch, lineage: str | None
 ) -> None:
-    """KFP uploads nothing of it. What the steps above handed on comes through the server, or is not there and said."""
+    """KFP uploads nothing of it. What the steps above handed on comes through the server, or it is said."""
     pytest.importorskip("fsspec")
     endpoint, run, place = ran
     monkeypatch.setattr(endpoint, "lineage", lineage)

@@ -24,7 +24,8 @@ def copy(path: str, uri: str, place: str) -> None:
         else:
             _to_url(path, place.rstrip("/") + "/" + key)
     except Exception as error:  # of any file system: the step's own result is what counts
-        print(f"kalec: warning: the snapshot is not copied to {place}: {error or type(error).__name__}", file=sys.stderr)
+        reason = str(error) or type(error).__name__
+        print(f"kalec: warning: the snapshot is not copied to {place}: {reason}", file=sys.stderr)
 
 
 def _to_folder(path: str, target: str) -> None:

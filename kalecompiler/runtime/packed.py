@@ -588,10 +588,10 @@ PARTS = {
         '=Spv!G0Z^hs,r[[#P!jQTlHGyKhKd7XHZ|@xku?uHNRPpXVUv^287TLkUwKeB8:;XKy@q1f9_u'
     ),
     "mirror": (
-        'g:8!@12GW3`xLULE=?mSUMhW(QiT2lmrc`:G|*B!39=sQv3CzrJn16.eKF@J*^LG9vLxBrWF|Ao%zU%U3Y!-g9lYat,7Jjwtg9.='
-        'OAzhTY-P7SD/vC6dQ@B,pCJNf:LgPP.bFx,JDecgg%rQWZ(tl^Ld4p%bXi3gXCW(Vo+,_/K=[oXOZV,l3yKLR-FIbasy;mWHMmfS'
-        '@rfun4HWvE0_3H9Y5,kAdAm]M4qeS4VYQfJAhy,w2+VwS9yxb981v?=@sT;S9x+Gr_+5nbxO0Z:k[DM;XF[5(0`t5`Xy0ZU(LL6U'
-        'L.%KIsPBambkCM|s:o?=@[?_ODYosh,-qEn;5FuwaoMPQ[4W7T1EQZUho@j5w5Y).8[)J;+`QXS=ojU]Yz/%gBW?nBZXtn)_Q=N_'
-        'ApLqt`7wNL.^Q|;QlBLdo3!.3'
+        'g:8RC!!QiJ?:+=64fQ:O*rg#~GRmM?%|hHX*fq42odzSj?AYUAhf#LgFBJM?dy?(cEsR/)?I^Y+%a-(%c/2|]iVnW,yi+pv:d)Sj'
+        '8H*6@OSx#*!]W,:w.:bN9.jifnBCt@V(piDS9jwH!CgdgGJcEkyySYXmL.p_(kyIc-D/ARBZS`/UV2zAdQc4eY4%miQ;qN#)o`JR'
+        '@tMdO4GMiu0eM5dWQsj:ZCvahR7_?UoB!c/J/+Ym#Md[Xu4a!EoNe?oypKt/4+Xy|kN)gzd)Ju4dj4I]_I]3I;A0IOQN9)yFlAKF'
+        'iU|9yrUB;jn:QyZc2wQBLJ7Wbvt0ECc2IWRltbl[JnIrv]@=EJlFG1bFal.^[;Di44m%qkT!R[+hKY7u.`7KtwFjZ!l%@JPg8ruP'
+        'O[k#s5=5*c8#KThZ6znl_`3Ozhi/e-:.)n3;=c'
     ),
 }
