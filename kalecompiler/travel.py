@@ -82,6 +82,11 @@ def plan(
     found = find.find(run, folder)
     record = recover.recover(found.store, found.record)
     notebook = Path(record.workdir) / record.notebook_name
+    if record.package is None:
+        raise UsageError(
+            f"{record.run} ran at an endpoint: its states can be opened here, but it is not gone on with here; `kalec "
+            "submit` runs the notebook there again, where KFP's cache takes over the steps that are as they were"
+        )
     if not record.notebook_name or not notebook.is_file():
         raise UsageError(f"the notebook of {record.run} is not there any more: {notebook}")
     package = commands.compile_(notebook, options)

@@ -158,6 +158,10 @@ def test_the_notebook_itself_may_be_given(ran: tuple[Endpoint, str, Path], here:
     at = ("--step", "end", "--host", endpoint.url, "--from-notebook", "n.ipynb")
     assert here.kalec("checkout", run, *at).status == 0
     assert "Hello" in Path("n.before-end.ipynb").read_text()
+    resumed = here.kalec("resume", run)
+    assert (resumed.status, resumed.out) == (2, "")
+    assert f"{run} ran at an endpoint" in resumed.err
+    assert "`kalec submit`" in resumed.err
     write_notebook(Path("n.ipynb"), NOTEBOOK.replace("range(5)", "range(6)"))
     out = here.kalec("checkout", run, *at)
     assert out.status == 2
