@@ -8,7 +8,7 @@ from typing import Any
 
 from kalecompiler.diagnostics import UsageError
 from kalecompiler.local.folders import STORE, default_root, home_of
-from kalecompiler.snapshots import find, retention, transfer
+from kalecompiler.snapshots import find, recover, retention, transfer
 from kalecompiler.snapshots.quantities import size
 from kalecompiler.snapshots.store import Store
 from kalecompiler.wording import counted
@@ -34,6 +34,8 @@ def verify(run: str | None, folder: Path, format_: str) -> tuple[str, bool]:
 def gc(folder: Path, last: int | None, days: float | None, grace: float, dry: bool, format_: str) -> str:
     """What was thrown away, or would be. Raises StoreProblem."""
     store = find.store_near(folder)
+    for record in [] if dry else store.runs():
+        recover.recover(store, record)
     swept = retention.gc(store, last, days, grace, dry)
     if format_ == "json":
         about: dict[str, Any] = {"runs": list(swept.runs), "objects": swept.objects, "bytes": swept.bytes}

@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING
 from kalecompiler.arguments import unknown_name
 from kalecompiler.diagnostics import KalecError, UsageError
 from kalecompiler.local import which
-from kalecompiler.snapshots import columns, compare, differencepage, differences, exporting, find, origin, showing
+from kalecompiler.snapshots import (
+    columns,
+    compare,
+    differencepage,
+    differences,
+    exporting,
+    find,
+    origin,
+    recover,
+    showing,
+)
 from kalecompiler.snapshots import runs as kept_runs
 from kalecompiler.snapshots.blocks import Block
 from kalecompiler.snapshots.compare import Comparison
@@ -46,13 +56,14 @@ def has_store(folder: Path) -> bool:
 def listed(folder: Path, pipeline: str | None, limit: int, format_: str) -> str | list[Block]:
     """The newest runs that are kept here, of one pipeline or all. Raises UsageError."""
     stores = find.stores_near(folder)
-    every = sorted((r for store in stores for r in store.runs()), key=lambda r: r.started or 0.0, reverse=True)
-    found = [record for record in every if pipeline in (None, record.pipeline)]
+    every = [(store, record) for store in stores for record in store.runs()]
+    every.sort(key=lambda one: one[1].started or 0.0, reverse=True)
+    found = [one for one in every if pipeline in (None, one[1].pipeline)]
     if pipeline is not None and not found:
-        names = sorted({record.pipeline for record in every})
+        names = sorted({record.pipeline for _, record in every})
         hint = did_you_mean(pipeline, names) or (f"there are {', '.join(names)}" if names else "there is none")
         raise UsageError(f"there is no run of a pipeline `{pipeline}`: {hint}")
-    chosen = found[:limit]
+    chosen = [recover.recover(*one) for one in found[:limit]]
     pins = frozenset().union(*(store.pins() for store in stores))
     if format_ == "json":
         return showing.text([showing.record_json(record, record.run in pins) for record in chosen])
@@ -65,8 +76,9 @@ def kept(word: str, folder: Path, *, twins: bool = False) -> Kept:
     `twins`: with a note on each run whose record is equal, and that measured something else.
     """
     found = find.find(word, folder)
-    run = kept_runs.kept(found.store, found.record)
-    return replace(run, notes=(*run.notes, *origin.notes(found.record, found.store.runs()))) if twins else run
+    record = recover.recover(found.store, found.record)
+    run = kept_runs.kept(found.store, record)
+    return replace(run, notes=(*run.notes, *origin.notes(record, found.store.runs()))) if twins else run
 
 
 def remote_run(connection: Connection, word: str, root: str | None) -> Kept:

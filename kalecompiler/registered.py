@@ -13,7 +13,9 @@ import sys
 from collections.abc import Iterable
 from functools import cache, lru_cache
 from importlib.machinery import ModuleSpec, PathFinder
+from importlib.metadata import EntryPoint
 from pathlib import Path
+from typing import Any
 
 from kalecompiler.diagnostics import UsageError
 from kalecompiler.imports import imports_of
@@ -30,7 +32,7 @@ def registered() -> tuple[Handler, ...]:
     Raises UsageError for a user's handler that has not the form, and for two of one name.
     """
     users: dict[str, tuple[Handler, str]] = {}
-    for point in _points(tuple((path, _changed(path)) for path in sys.path)):
+    for point in points(GROUP):
         owner = f"{point.value} of {point.dist.name}" if point.dist else point.value
         if point.name in users and users[point.name][1] != owner:
             both = f"{users[point.name][1]}, and {owner}"
@@ -40,10 +42,16 @@ def registered() -> tuple[Handler, ...]:
     return own + tuple(handler for handler in shipped() if handler.name not in users)
 
 
+def points(group: str) -> list[EntryPoint]:
+    """The entry points of a group, in order."""
+    found = _points(tuple((path, _changed(path)) for path in sys.path)).select(group=group)
+    return sorted(found, key=lambda point: (point.name, point.value))
+
+
 @lru_cache(maxsize=4)
-def _points(_: tuple[tuple[str, int], ...]) -> tuple[importlib.metadata.EntryPoint, ...]:
-    """The entry points of handlers; finding them reads a file of every distribution, for the same path only once."""
-    return tuple(sorted(importlib.metadata.entry_points(group=GROUP), key=lambda p: (p.name, p.value)))
+def _points(_: tuple[tuple[str, int], ...]) -> Any:
+    """All entry points; finding them reads a file of every distribution, for the same path only once."""
+    return importlib.metadata.entry_points()
 
 
 def _changed(path: str) -> int:

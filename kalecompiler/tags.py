@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from kalecompiler import compilehooks, placement, stepgraph, taglanguage
 from kalecompiler import diagnostics as rules
-from kalecompiler import placement, stepgraph, taglanguage
 from kalecompiler.diagnostics import Diagnostic, Rule, has_errors
 from kalecompiler.model import (
     Annotation,
@@ -78,17 +78,25 @@ def annotate(notebook: Notebook, settings: Settings) -> tuple[tuple[Annotation, 
 
 
 def step_settings(annotations: Iterable[Annotation], settings: Settings) -> Mapping[str, StepSettings]:
-    """The effective settings by step: its tags over `[tool.kalecompiler.steps.NAME]` over the pipeline's defaults."""
+    """The effective settings by step: its tags over `[tool.kalecompiler.steps.NAME]` over the pipeline's defaults.
+
+    What hooks add weighs least. Raises UsageError for a hook that fails.
+    """
     own: dict[str, list[Setting]] = {}
     for annotation in annotations:
         if annotation.step is not None:
             own.setdefault(annotation.step, []).extend(annotation.settings)
     if settings.exit in own and settings.exit_origin is not None:
         own[settings.exit].append(Setting("exit", "", "", settings.exit_origin))
-    return {
-        name: _effective([*settings.defaults, *settings.steps.get(name, ()), *tags], settings.image)
-        for name, tags in own.items()
-    }
+    found = {}
+    for name, tags in own.items():
+        written = [*settings.defaults, *settings.steps.get(name, ()), *tags]
+        found[name] = _effective(written, settings.image)
+        task = compilehooks.Task(settings.pipeline_name, name, found[name])
+        more = [s for s in compilehooks.added(task) if s.kind != "image" or "image" not in settings.origins]
+        if more:
+            found[name] = _effective([*more, *written], settings.image)
+    return found
 
 
 def with_final_status(

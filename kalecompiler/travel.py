@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from kalecompiler import commands
 from kalecompiler.commands import Package, RunRequest
 from kalecompiler.diagnostics import UsageError
-from kalecompiler.local.folders import STORE, home_of
-from kalecompiler.snapshots import find, moment, reuse, shown
+from kalecompiler.local.folders import STORE, folder_of_run, home_of
+from kalecompiler.snapshots import find, moment, recover, reuse, shown
 from kalecompiler.snapshots.checkout import CheckedOut, Request, checkout, lab, require_lab
 from kalecompiler.snapshots.objects import StoreProblem
 from kalecompiler.snapshots.reuse import Decision
@@ -51,7 +51,8 @@ class Resumption:
 
 def check_out(run: str, folder: Path, request: Request) -> CheckedOut:
     """Write a notebook in the state before or after a step of a run. Raises UsageError."""
-    return checkout(find.find(run, folder), request)
+    found = find.find(run, folder)
+    return checkout(replace(found, record=recover.recover(found.store, found.record)), request)
 
 
 def check_out_remote(
@@ -80,8 +81,13 @@ def plan(
 ) -> Resumption:
     """What resuming a run means, with its notebook as it is now. Raises UsageError, NotebookError."""
     found = find.find(run, folder)
-    record = found.record
+    record = recover.recover(found.store, found.record)
     notebook = Path(record.workdir) / record.notebook_name
+    if record.package is None:
+        raise UsageError(
+            f"{record.run} ran at an endpoint: its states can be opened here, but it is not gone on with here; `kalec "
+            "submit` runs the notebook there again, where KFP's cache takes over the steps that are as they were"
+        )
     if not record.notebook_name or not notebook.is_file():
         raise UsageError(f"the notebook of {record.run} is not there any more: {notebook}")
     package = commands.compile_(notebook, options)
@@ -94,7 +100,7 @@ def plan(
         if name in known and (name not in defaults or defaults[name] != value)
     }
     again = frozenset({moment.find_step(package.pipeline, start).task} if start else ())
-    request = replace(request, arguments=arguments, folder=found.store.path.parent / "runs")
+    request = replace(request, arguments=arguments, folder=folder_of_run(found.store.path.parent, record.run).parent)
     wanted = _wanted(package, request, again, trust)
     decisions = reuse.decide(wanted, found.store, [old])
     return Resumption(notebook, package, replace(request, reuse=reuse.of(decisions, found.store)), decisions)

@@ -185,6 +185,17 @@ def test_a_value_that_is_not_what_the_step_wrote_is_refused(here: Here, ran: Ran
     assert "the file of scaled of step scale is not the one that the step wrote" in result.err
 
 
+def test_a_byte_that_was_changed_below_an_honest_header_is_seen(here: Here, ran: Ran) -> None:
+    run = ran.one
+    file = ran.step(run, "scale") / "scaled"
+    data = bytearray(file.read_bytes())
+    data[70] ^= 1
+    file.write_bytes(data)
+    result = here.kalec("show", run, "scale", "scaled", "--export", "x.kalec", *ran.at)
+    assert (result.status, result.out) == (2, "")
+    assert "the file of scaled of step scale is not the one that the step wrote" in result.err
+
+
 def test_a_snapshot_that_was_changed_is_not_vouched_for(here: Here, ran: Ran) -> None:
     """Somebody who can write to the bucket replaces a value and what the snapshot says of it."""
     run = ran.one

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import http.server
 import json
+import re
 import sys
 import threading
 import time
 import types
+import uuid
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from snapshotting import run
+from snapshotting import notebook, run
 
+from kalecompiler import commands, configuration
+from kalecompiler.diagnostics import UsageError
 from kalecompiler.local import Status
-from kalecompiler.snapshots import hooks, openlineage, signing, volumes
+from kalecompiler.snapshots import hooks, openlineage, restore, signing, state, volumes
 from kalecompiler.snapshots.manifest import Manifest
 from kalecompiler.snapshots.store import Store
 
@@ -65,8 +70,17 @@ def test_hooks_are_called_at_every_moment(tmp_path: Path, monkeypatch: pytest.Mo
     ]
     before = store.manifests(result.run)["two", "before"]
     assert before.hooks == {"good": {"result": {"seen": 1}}}
-    hooks.restore(before, print)
-    assert good.called[-1] == ("restore", "two", '{"seen": 1}')
+    del good.called[:]
+    monkeypatch.chdir(tmp_path)  # it changes the folder, and the path
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr(sys.modules["__main__"], "a", None, raising=False)
+    restore.bring(state.find(store, store.run(result.run), "two"), tell=lambda text: None)
+    assert good.called == [("restore", "two", '{"seen": 1}')]
+    del good.called[:]
+    monkeypatch.setenv(signing.FILE, str(tmp_path / "another"))
+    signing.forget()
+    restore.bring(state.find(store, store.run(result.run), "two"), tell=lambda text: None)
+    assert good.called == [], "nobody vouches for what it would be given"
 
 
 class Bad:
@@ -139,6 +153,16 @@ def test_a_lineage_server_hears_of_every_step(
     assert events[0]["run"]["runId"] == events[1]["run"]["runId"] != events[2]["run"]["runId"]
     assert events[1]["outputs"] == events[2]["inputs"] != []
     assert events[3]["run"]["facets"]["errorMessage"]["message"] == "AssertionError: wrong"
+    for one in events:  # what the standard's schema asks for
+        assert {"run", "job", "eventTime", "producer", "schemaURL"} <= set(one)
+        assert datetime.fromisoformat(one["eventTime"]).tzinfo is not None
+        assert str(uuid.UUID(one["run"]["runId"])) == one["run"]["runId"]
+        facets = [one["run"]["facets"], *(item["facets"] for item in (*one["inputs"], *one["outputs"]))]
+        told = [facet for owner in facets for facet in owner.values()]
+        addresses = [one["producer"], one["schemaURL"], *(f[k] for f in told for k in ("_producer", "_schemaURL"))]
+        assert all(re.fullmatch(r"(https|pkg):\S+", address) for address in addresses)
+        kinds = {facet["_schemaURL"].rpartition("/")[2] for facet in told}
+        assert kinds <= {"DatasetVersionDatasetFacet", "ErrorMessageRunFacet"}
 
 
 def test_without_an_address_nothing_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,3 +187,56 @@ def test_volumes_are_snapshotted_before_a_step(monkeypatch: pytest.MonkeyPatch) 
     assert (group, version, namespace, plural) == ("snapshot.storage.k8s.io", "v1", "default", "volumesnapshots")
     assert body["spec"] == {"source": {"persistentVolumeClaimName": "data"}}
     assert body["metadata"]["name"] == found["snapshots"]["data"] != found["snapshots"]["models"]
+
+
+HOOK = """
+class Hook:
+    def compile(self, task):
+        assert task.pipeline == "n"
+        if task.step == "two":
+            return None
+        return {"env": {"MODE": "kept", "OWN": "lost"}, "labels": {"team": "x"}, "image": "python:3.13", **EXTRA}
+"""
+
+
+def package(folder: Path, monkeypatch: pytest.MonkeyPatch, source: str) -> str:
+    """A package that registers a hook; the name of its module."""
+    module = f"own_hooks_{folder.name}"
+    info = folder / f"{module}-1.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {module}\nVersion: 1\n")
+    (info / "entry_points.txt").write_text(f"[kalecompiler.snapshot_hooks]\nours = {module}:Hook\n")
+    (folder / f"{module}.py").write_text(source)
+    monkeypatch.syspath_prepend(str(folder))
+    return module
+
+
+def test_a_hook_adds_settings_to_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package(tmp_path / "good", monkeypatch, HOOK.replace("EXTRA", "{}"))
+    (tmp_path / "n").mkdir()
+    path = notebook(tmp_path / "n" / "n.ipynb", (("step:one env:OWN:mine", "a = 1"), ("step:two", "b = a")))
+    one, two = commands.compile_(path, {}).pipeline.steps
+    assert one.settings.of("env") == [("MODE", "kept"), ("OWN", "mine")]
+    assert (one.settings.image, one.settings.labels) == ("python:3.13", (("team", "x"),))
+    assert (two.settings.of("env"), two.settings.image) == ([], "python:3.11")
+    found = {row.key: row.origin for row in configuration.rows(path, {})[0]}
+    assert found["steps.one.env.MODE"] == "the hook ours"
+    assert found["steps.one.env.OWN"].endswith("tag env:OWN:mine")
+    assert commands.compile_(path, {"image": "python:3.12"}).pipeline.steps[0].settings.image == "python:3.12"
+
+
+@pytest.mark.parametrize(
+    ("extra", "reason"),
+    [
+        ('{"what": 1}', "`what`"),
+        ('{"env": {"9": "x"}}', "env"),
+        ("1 / 0", "failed: ZeroDivisionError: division by zero"),
+    ],
+)
+def test_settings_of_a_hook_are_checked_as_the_users_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, extra: str, reason: str
+) -> None:
+    package(tmp_path / f"bad{abs(hash(extra))}", monkeypatch, HOOK.replace("**EXTRA", f"**({extra})"))
+    with pytest.raises(UsageError, match="the hook ours, asked for settings of step one") as caught:
+        commands.compile_(notebook(tmp_path / "n.ipynb", (("step:one", "a = 1"),)), {})
+    assert reason in str(caught.value)

@@ -8,8 +8,10 @@ import oracle
 import pytest
 import travelling
 from conftest import ROOT
+from support import write_notebook
 
 from kalecompiler import commands
+from kalecompiler.snapshots import state
 from kalecompiler.steprules import FINAL_STATUS
 
 EXAMPLES = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -50,3 +52,34 @@ def test_example(path: Path, tmp_path: Path) -> None:
         if level == "all":
             assert one.missing <= UNSTABLE, (record.name, when)
     assert sum(len(one.compared) for one in unlike) > len(moments)
+
+
+DRAWS = """
+# %% imports
+import random
+import numpy as np
+random.seed(1)
+np.random.seed(2)
+# %% step:one
+rng = np.random.default_rng(5)
+a = random.random() + np.random.rand() + rng.random()
+# %% step:two prev:one
+b = random.random() + np.random.rand() + rng.random()
+# %% step:three prev:two
+c = a + b + random.random() + rng.random()
+# %% step:four prev:three
+d = c + random.random() + np.random.rand() + rng.random()
+"""
+
+
+def test_draws_go_on_before_a_step_as_in_the_notebook(tmp_path: Path) -> None:
+    """Seeded in a cell of imports, drawn from in every step: the global generators, and one that is a variable."""
+    pytest.importorskip("numpy")
+    (tmp_path / "book").mkdir()
+    _, found, _ = travelling.keep(write_notebook(tmp_path / "book" / "n.ipynb", DRAWS), tmp_path / "run")
+    steps = ("three", "four")
+    for step in steps:
+        assert sorted(state.find(found.store, found.record, step).random) == ["numpy", "random"]
+    for one in travelling.unlike([(found, step, "before") for step in steps], tmp_path / "work"):
+        assert one.differences == []
+        assert "rng" in one.compared

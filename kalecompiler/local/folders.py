@@ -19,6 +19,12 @@ def home_of(runs: Path) -> Path:
     return above if above.name == HOME else runs.absolute() / HOME
 
 
+def folder_of_run(home: Path, run: str) -> Path:
+    """The folder of a run whose `.kalec` is `home`; it may be gone."""
+    beside = home.parent / run  # of `kalec run --folder`
+    return beside if beside.is_dir() and not (home / RUNS / run).is_dir() else home / RUNS / run
+
+
 def default_root(workdir: Path) -> Path:
     """The folder of the runs of the notebooks in `workdir`; it is made, and git is told to ignore it.
 

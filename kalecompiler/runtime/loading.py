@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 SAME = "install the same version in both steps"
 
 
-def load(path: str, digest: str | None, wanted: Sequence[str], producer: str | None) -> dict[str, Any]:
+def load(
+    path: str, digest: str | None, wanted: Sequence[str], producer: str | None, read: Any = reading.read
+) -> dict[str, Any]:
     """The first variable of `wanted`, whose file this is, and those others of them that were saved beside it.
 
     What `saving.save` wrote, or ABSENT; nothing of it is executed unless it has the digest. Without a digest only the
@@ -25,7 +27,7 @@ def load(path: str, digest: str | None, wanted: Sequence[str], producer: str | N
     """
     variable, maker = wanted[0], f"step {producer}" if producer else "the step that made it"
     try:
-        header, stream, buffers = reading.read(path, digest)
+        header, stream, buffers = read(path, digest)
     except (OSError, reading.Unreadable) as error:
         cure = f"run {maker} again"
         if "newer" in str(error):

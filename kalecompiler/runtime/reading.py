@@ -47,8 +47,8 @@ def read(path: str, digest: str | None) -> tuple[dict[str, Any], Any, list[memor
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
         memory = memoryview(mmap.mmap(file.fileno(), size, access=mmap.ACCESS_COPY) if size else b"")
-        header, end = _header(memory, digest)
-        sections = _sections(header, end)
+        header, end = head(memory, digest)
+        sections = layout(header, end)
         if not sections:
             return header, None, []
         stream = Stream(-1, sections[0][1], access=mmap.ACCESS_COPY)
@@ -59,16 +59,21 @@ def read(path: str, digest: str | None) -> tuple[dict[str, Any], Any, list[memor
     found = bundle.digests(bundle.hasher(header.get("hash", "sha256")), pieces)
     if found != "".join(section[3] for section in sections):
         raise Unreadable(f"its content does not have the digest {digest or 'in its header'}")
-    buffers = []
-    for at, _, lengths, _ in sections[1:]:
+    return header, stream, parts(memory, sections[1:])
+
+
+def parts(memory: memoryview, sections: list[Any]) -> list[memoryview]:
+    """The buffers of sections."""
+    found = []
+    for at, _, lengths, _ in sections:
         for length in lengths:
-            buffers.append(memory[at : at + length])
+            found.append(memory[at : at + length])
             at += _padded(length)
-    return header, stream, buffers
+    return found
 
 
-def _header(memory: memoryview, digest: str | None) -> tuple[dict[str, Any], int]:
-    """(the header, where it starts)."""
+def head(memory: memoryview, digest: str | None) -> tuple[dict[str, Any], int]:
+    """(the header, where it starts) of a file. Raises Unreadable where it has not the digest, or makes no sense."""
     start, end = bytes(memory[: bundle.ALIGN]), bytes(memory[-END:])
     if start[:6] != bundle.MAGIC[:6]:
         raise Unreadable("it is no file of kalecompiler's" if start else "it is empty")
@@ -95,8 +100,8 @@ def _header(memory: memoryview, digest: str | None) -> tuple[dict[str, Any], int
     return dict(header), place
 
 
-def _sections(header: dict[str, Any], end: int) -> list[tuple[int, int, list[int], str]]:
-    """(offset, size, lengths, digests) of the sections, which follow one another up to the header."""
+def layout(header: dict[str, Any], end: int) -> list[tuple[int, int, list[int], str]]:
+    """(offset, size, lengths, digests) of the sections, which follow one another up to the header, or Unreadable."""
     found, at = [], bundle.ALIGN
     try:
         for offset, readonly, lengths, digests in header["sections"]:

@@ -65,8 +65,8 @@ class Snapshot:
         self.others[2](error, *told)
 
     def close(self) -> None:
-        """The step ends."""
-        if isinstance(self.error, (Exception, SystemExit)):
+        """The step ends; where it is being stopped, what it has is written as far as the time is given."""
+        if self.error:
             try:
                 self._write()
             except Exception as problem:  # that of the step is what counts

@@ -15,8 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from kalecompiler.diagnostics import UsageError
-from kalecompiler.snapshots import moment, signing
+from kalecompiler.diagnostics import KalecError, UsageError
+from kalecompiler.snapshots import artifact, moment, signing
 from kalecompiler.snapshots.manifest import AFTER, FAILED, Manifest, RunRecord, VariableRecord
 from kalecompiler.snapshots.moment import Moment
 from kalecompiler.snapshots.runs import Kept
@@ -78,8 +78,17 @@ def _adopted(run: Kept, store: Store, manifest: Manifest, wanted: set[str]) -> M
 
 
 def _fetched(run: Kept, store: Store, manifest: Manifest, record: VariableRecord) -> VariableRecord:
+    """A variable with its file; without, and why, where that alone cannot be had."""
     with tempfile.TemporaryDirectory(prefix="kalec-") as folder:
-        return replace(record, file=store.put_file(run.fetch(manifest, record, Path(folder)), record.digest))
+        try:
+            file = run.fetch(manifest, record, Path(folder))
+        except KalecError as error:
+            if getattr(error, "code", 404) != 404:  # the server, not the file
+                raise
+            return replace(record, error=str(error))
+        ref = store.put_file(file, record.digest)
+        tier, members = artifact.nature(memoryview(file.read_bytes()))
+        return replace(record, file=ref, tier=tier, members=members)
 
 
 def _notebook(run: Kept, steps: Steps, given: Path | None) -> tuple[str, bytes]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from kalecompiler.diagnostics import UsageError
 from kalecompiler.files import write_atomic
+from kalecompiler.local.folders import folder_of_run
 from kalecompiler.snapshots import kernelspec, moment, notebookout, state
 from kalecompiler.snapshots.find import Found
 from kalecompiler.snapshots.manifest import BEFORE
@@ -96,7 +97,7 @@ def _is_same(path: Path, text: str) -> bool:
 
 def _displays(at: State) -> Iterator[tuple[str, Any]]:
     """What the cells displayed, by their names, as far as the run's folder still has it."""
-    folder = at.store.path.parent / "runs" / at.record.run
+    folder = folder_of_run(at.store.path.parent, at.record.run)
     for name in at.ran:
         try:
             text = (folder / at.moment.pipeline.step(name).task / "display.json").read_text(encoding="utf-8")

@@ -6,6 +6,7 @@ So a column that stays as it was is the same piece wherever in the file it lies.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import Any
@@ -17,6 +18,7 @@ SMALL = 1 << 16
 """A buffer that is smaller does not begin a piece of its own."""
 
 _END = 8 + len(bundle.MAGIC)
+_NAME = re.compile(r"[0-9a-f]{64}")
 
 
 def pieces(memory: memoryview) -> Iterator[memoryview]:
@@ -25,6 +27,23 @@ def pieces(memory: memoryview) -> Iterator[memoryview]:
     for start, end in pairwise(cuts):
         for at in range(start, end, PIECE):
             yield memory[at : min(at + PIECE, end)]
+
+
+def known(memory: memoryview, digest: str) -> dict[tuple[int, int], str]:
+    """The sha256 of pieces, by (offset, size), that the header of a value with that digest tells; {} where it cannot.
+
+    What hashed the file when it was written need not be done again to name the pieces. Whoever reads one compares it
+    with its name.
+    """
+    header = header_of(memory)
+    if header is None or not digest.startswith("sha256:") or digest_of(memory) != digest:
+        return {}
+    found = {}
+    for at, _, lengths, digests in header[0]["sections"]:
+        end = at + sum(length + -length % bundle.ALIGN for length in lengths)
+        for number, start in enumerate(range(at, end, PIECE)):
+            found[start, min(PIECE, end - start)] = str(digests)[64 * number :][:64]
+    return {place: name for place, name in found.items() if _NAME.fullmatch(name)}
 
 
 def _boundaries(memory: memoryview) -> Iterator[int]:

@@ -1,6 +1,6 @@
 """Others' code around steps: entry points `kalecompiler.snapshot_hooks`, each an object with some of these methods.
 
-    compile(task)            a step is compiled: may return settings (kind -> {key: value}) to add to it
+    compile(task)            a step is compiled: may return a table of settings for it (see `compilehooks`)
     before(ctx)              a step is about to run; what it returns (JSON values) is kept in the manifest
     after(ctx)               a step succeeded
     failed(ctx, exc)         a step failed; `exc` is the message

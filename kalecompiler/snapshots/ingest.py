@@ -10,7 +10,7 @@ import json
 import mmap
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -51,11 +51,22 @@ class _Under:
         return bool(self.step.get("snapshot"))
 
 
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A task that ended well: the STEP JSON that it carries, what it was given, and what it put out."""
+
+    task: Task
+    step: Mapping[str, Any]
+    given: Mapping[str, Any]
+    produced: Produced
+
+
 @dataclass(slots=True)
 class Ingest(Keeper):
     """Keeps the snapshots of one run; `warn` is told at the end what could not be kept.
 
-    `taken` are, by task, the manifests of steps that this run takes over from others; `provenance` is the run's.
+    `taken` are, by task, the manifests of steps that this run takes over from others; `provenance` is the run's. Hooks
+    are called if `hooked`.
     """
 
     store: Store
@@ -65,6 +76,7 @@ class Ingest(Keeper):
     warn: Callable[[str], None] = lambda text: None
     taken: Mapping[str, Manifest] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    hooked: bool = True
     _run: RunRecord = field(default_factory=lambda: RunRecord(""))
     _folder: Path = Path()
     _under: dict[str, _Under] = field(default_factory=dict)
@@ -105,6 +117,22 @@ class Ingest(Keeper):
         self._later(lambda: self._failed(self._under[task.key], failure, ended))
         if again:
             self._later(lambda: self.store.put_aside(self._run.run, task.key, attempt)).result()
+
+    def take_up(
+        self, record: RunRecord, folder: Path, done: Sequence[Done], kept: Mapping[tuple[str, str], Manifest]
+    ) -> None:
+        """Keep what tasks of a run that was killed had put out, but for what is kept. Raises StoreProblem, OSError."""
+        self._run, self._folder = record, folder
+        for one in done:
+            key = one.task.key
+            known = kept.get((key, AFTER))
+            if known is None:
+                self._before(one.task, one.step, one.given, 1, record.started or 0.0)
+                self._after(self._under[key], one.produced, (0.0, 0.0), None)
+            for item in one.produced.artifacts.values() if known else ():
+                if about := known and known.variables.get(str(item.get("metadata", {}).get("variable"))):
+                    self._records[str(path_of(item))] = about
+        self._pool.shutdown()
 
     def end(self, result: RunResult) -> None:
         """See `Keeper`."""
@@ -212,9 +240,14 @@ class Ingest(Keeper):
         path = self._folder / under.task.key / str(under.step["snapshot"]["port"])
         manifest = self._bare(under, FAILED, (under.before.started or ended, ended))
         if path.is_file() and not path.is_symlink():
-            found = self._snapshot(path, under)
-            manifest = found if found.when == FAILED else manifest
-        self._write(replace(manifest, status="failed", error=manifest.error or failure.message))
+            try:
+                found = self._snapshot(path, under)
+                manifest = found if found.when == FAILED else manifest
+            except StoreProblem as problem:  # it was killed before all was written
+                self._problems.append(f"the state of step {under.task.name} is not kept: {problem}")
+        ended_by_others = (manifest.error or "Terminated").startswith("Terminated")
+        error = failure.message if ended_by_others else manifest.error
+        self._write(replace(manifest, status="failed", error=error))
 
     def _bare(self, under: _Under, when: str, times: tuple[float, float]) -> Manifest:
         """What is said of a step that left no snapshot of its own."""
@@ -263,7 +296,8 @@ class Ingest(Keeper):
             more: dict[str, Any] = {"traced": True} if traces else {}  # else nobody knows what it opened
             more |= {"programs": traces["programs"]} if traces.get("programs") else {}
             manifest = replace(manifest, files=files, network=network, extra={**manifest.extra, **more})
-        manifest = replace(manifest, hooks=hooks.call(manifest, self._problems.append))
+        if self.hooked:
+            manifest = replace(manifest, hooks=hooks.call(manifest, self._problems.append))
         self.store.write_manifest(signing.sign(manifest))
 
     def _end(self, result: RunResult) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,7 @@ from kalecompiler.snapshots.objects import StoreProblem
 from kalecompiler.snapshots.store import Store
 from kalecompiler.snapshots.tiers import Untrusted
 
-_HAS_MEMORY_FILES = hasattr(os, "memfd_create") and hasattr(os, "sendfile") and Path("/proc/self/fd").is_dir()
+Read = Callable[[str, str | None], tuple[dict[str, Any], Any, list[memoryview]]]
 
 __all__ = ["ABSENT", "StoreProblem", "Untrusted", "ValueProblem", "value", "values"]
 
@@ -38,40 +36,42 @@ def values(store: Store, variable: VariableRecord, wanted: Sequence[str], trust:
             return {wanted[0]: ABSENT}
         raise StoreProblem(f"{wanted[0]} was not kept: {variable.error or 'the level of the run left it out'}")
     file = variable.file
-    if not file.digest.startswith("sha256:") or not _HAS_MEMORY_FILES:
-        with tempfile.TemporaryDirectory(prefix="kalec-") as folder:
-            store.get_file(file, Path(folder) / "value")
-            return from_file(Path(folder) / "value", file.digest or None, wanted, trust)
-    handle = os.memfd_create("kalec")
-    try:
-        for piece in file.chunks:
-            store.objects.copy(*piece, handle)
-        path = Path(f"/proc/self/fd/{handle}")
-        try:  # its digest covers every byte: to verify the pieces as well would take as long again
-            return from_file(path, file.digest, wanted, trust)
-        except ValueProblem as error:
-            for _ in store.pieces(file):
-                pass  # it says which of them is damaged, if any is
-            raise ValueProblem(str(error).replace(f" from {path}", "")) from None
-    finally:
-        os.close(handle)
+    memory = store.open_file(file, reading.Stream)
+
+    def read(path: str, digest: str | None) -> tuple[dict[str, Any], Any, list[memoryview]]:
+        return _parts(memory, digest)
+
+    return _load(f"the store {store.path}", file.digest or None, wanted, trust, read)
 
 
 def from_file(path: Path, digest: str | None, wanted: Sequence[str], trust: bool) -> dict[str, Any]:
     """The same from the file of a value, as an artifact is. Raises Untrusted, ValueProblem."""
+    return _load(str(path), digest, wanted, trust, reading.read)
+
+
+def _parts(memory: reading.Stream, digest: str | None) -> tuple[dict[str, Any], Any, list[memoryview]]:
+    """What `reading.read` gives, of a file whose pieces were verified: to hash its sections too would take as long."""
+    view = memoryview(memory)
+    header, end = reading.head(view, digest)
+    sections = reading.layout(header, end)
+    memory.seek(bundle.ALIGN)
+    return header, memory if sections else None, reading.parts(view, sections[1:])
+
+
+def _load(path: str, digest: str | None, wanted: Sequence[str], trust: bool, read: Read) -> dict[str, Any]:
     if trust:
-        return loading.load(str(path), digest, wanted, None)
+        return loading.load(path, digest, wanted, None, read)
     try:
-        header, stream, buffers = reading.read(str(path), digest)
+        header, stream, buffers = read(path, digest)
     except (OSError, reading.Unreadable) as error:
         raise ValueProblem(f"cannot read {wanted[0]!r}: {error}") from None
-    if not stream:
+    if stream is None:
         return {wanted[0]: ABSENT}
     members = [wanted[0], *header.get("members", ())[1:]]
     while members[-1] not in wanted:
         members.pop()
     try:
-        loaded = tiers.load(stream, buffers, len(members))
+        loaded = tiers.load(memoryview(stream)[stream.tell() :][: sum(header["sections"][0][2])], buffers, len(members))
     except Untrusted as error:
         reason = f"{wanted[0]} ({header.get('type')}) is not loaded: {error}"
         raise Untrusted(f"{reason}; --trust loads what you know to be yours") from None

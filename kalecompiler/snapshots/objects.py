@@ -13,7 +13,7 @@ import re
 import secrets
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -43,9 +43,12 @@ class Objects:
     durable: bool = False
     written: list[int] = field(default_factory=list, compare=False)
 
-    def put(self, data: memoryview | bytes) -> str:
-        """Keep a piece, and give its name; one that is there, and whole, is only touched. Raises StoreProblem."""
-        name = hashlib.sha256(data).hexdigest()
+    def put(self, data: memoryview | bytes, name: str = "") -> str:
+        """Keep a piece, and give its name; one that is there, and whole, is only touched. Raises StoreProblem.
+
+        A name that is given must be its sha256: else nobody can read it.
+        """
+        name = name or hashlib.sha256(data).hexdigest()
         try:
             with self._folder(name, create=True) as folder:
                 if not (_is_there(folder, name[2:], len(data)) and _holds(folder, name[2:], data)):
@@ -71,26 +74,24 @@ class Objects:
             raise StoreProblem(f"{place} is damaged: `kalec verify` lists what it belongs to")
         return data
 
-    def copy(self, name: str, size: int, target: int) -> None:
-        """Append a piece to an open file, NOT verified. Raises StoreProblem as `get` does where it cannot be read."""
-        with contextlib.suppress(OSError), self._folder(name) as folder, open_plain(folder, name[2:]) as handle:
-            if os.fstat(handle).st_size == size:
-                done = 0
-                while done < size:
-                    done += os.sendfile(target, handle, done, size - done)
-                return
-        data = self.get(name, size)  # which says what is wrong
-        while data:
-            data = data[os.write(target, data) :]
+    @contextlib.contextmanager
+    def reader(self) -> Iterator[Callable[[str, memoryview], None]]:
+        """What fills memory with the piece of a name, verified; threads may share it.
 
-    def read_into(self, name: str, target: memoryview) -> None:
-        """Fill memory with a piece, verified. Raises StoreProblem as `get` does."""
-        with contextlib.suppress(OSError), self._folder(name) as folder, open_plain(folder, name[2:]) as handle:
-            with open(handle, "rb", buffering=0, closefd=False) as file:
-                whole = file.readinto(target) == len(target) and not file.read(1)
-            if whole and hashlib.sha256(target).hexdigest() == name:
-                return
-        target[:] = self.get(name, len(target))  # which says what is wrong
+        It raises StoreProblem as `get` does. (The folder is opened once for all pieces: of a large value there are
+        thousands.)
+        """
+        with contextlib.ExitStack() as stack:
+            try:
+                root = stack.enter_context(folder_of(self.root, "objects", "sha256"))
+            except OSError:
+                root = -1  # `get` says why
+
+            def read(name: str, target: memoryview) -> None:
+                if root < 0 or not _filled(root, name, target):
+                    target[:] = self.get(name, len(target))  # which says what is wrong
+
+            yield read
 
     def has(self, name: str, size: int) -> bool:
         """Whether a piece is there, by its name and length; it is touched, so that no `gc` takes it soon."""
@@ -213,6 +214,22 @@ def open_plain(folder: int, name: str) -> Iterator[int]:
         yield handle
     finally:
         os.close(handle)
+
+
+def _filled(root: int, name: str, target: memoryview) -> bool:
+    """Fill memory with a piece below the open folder of all; whether it is as it should be."""
+    if not _NAME.fullmatch(name):
+        return False
+    try:
+        folder = os.open(name[:2], _FOLDER, dir_fd=root)
+        try:
+            with open_plain(folder, name[2:]) as handle:
+                whole = os.fstat(handle).st_size == len(target) == os.readv(handle, [target])
+        finally:
+            os.close(folder)
+    except OSError:
+        return False
+    return whole and hashlib.sha256(target).hexdigest() == name
 
 
 def _is_there(folder: int, name: str, size: int) -> bool:

@@ -17,8 +17,9 @@ from kalecompiler.snapshots.manifest import Manifest
 from kalecompiler.version import VERSION
 
 ADDRESS, KEY, NAMESPACE = "OPENLINEAGE_URL", "OPENLINEAGE_API_KEY", "OPENLINEAGE_NAMESPACE"
-_PRODUCER = f"kalecompiler/{VERSION}"
+_PRODUCER = f"pkg:pypi/kalecompiler@{VERSION}"  # the standard wants a URI
 _SCHEMA = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent"
+_FACETS = "https://openlineage.io/spec/facets/1-0-0"
 _SECONDS = 5.0
 
 
@@ -37,12 +38,8 @@ class Hook:
 
     def failed(self, ctx: Manifest, error: str | None) -> None:
         """A step failed."""
-        self._send(
-            "FAIL",
-            ctx,
-            ctx.ended,
-            {"errorMessage": {**_facet(), "message": error or "", "programmingLanguage": "python"}},
-        )
+        told = {"message": error or "", "programmingLanguage": "python"}
+        self._send("FAIL", ctx, ctx.ended, {"errorMessage": {**_facet("ErrorMessageRunFacet"), **told}})
 
     def _send(self, kind: str, ctx: Manifest, moment: float | None, facets: dict[str, Any] | None = None) -> None:
         address = os.environ.get(ADDRESS)
@@ -82,11 +79,14 @@ def _datasets(namespace: str, ctx: Manifest, named: Iterable[tuple[str, Any]]) -
         {
             "namespace": namespace,
             "name": f"{ctx.pipeline}.{name}",
-            "facets": {"version": {**_facet(), "datasetVersion": str(digest)}},
+            "facets": {"version": {**_facet("DatasetVersionDatasetFacet"), "datasetVersion": str(digest)}}
+            if digest
+            else {},
         }
         for name, digest in named
     ]
 
 
-def _facet() -> dict[str, str]:
-    return {"_producer": _PRODUCER, "_schemaURL": _SCHEMA}
+def _facet(name: str) -> dict[str, str]:
+    """What each facet says of itself."""
+    return {"_producer": _PRODUCER, "_schemaURL": f"{_FACETS}/{name}.json#/$defs/{name}"}

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from kalecompiler.diagnostics import KalecError
-from kalecompiler.snapshots import alreadyrun, loads, moment, notebookout, shown, state
+from kalecompiler.snapshots import alreadyrun, hooks, loads, moment, notebookout, shown, signing, state
 from kalecompiler.snapshots.manifest import BEFORE, CODE
 from kalecompiler.snapshots.objects import StoreProblem
 from kalecompiler.snapshots.state import Item, Lost, State
@@ -53,7 +53,10 @@ def restore(
 def bring(
     found: State, *, trust: bool = False, force: bool = False, tell: Callable[[str], None] = print
 ) -> tuple[Lost, ...]:
-    """The same of a state that was found already."""
+    """The same of a state that was found already.
+
+    Hooks are told first; raises HookProblem where one fails that is required.
+    """
     namespace = sys.modules["__main__"].__dict__
     other = other_python(found)
     if other and not force and any(item.record.tier == CODE for item in found.items):
@@ -61,6 +64,8 @@ def bring(
     runs_code = trust or found.trusted
     lost = list(found.lost)
     _place(found)
+    if found.manifest is not None and (trust or signing.trusted(found.manifest) == "signed"):
+        hooks.restore(found.manifest, lambda text: tell(f"kalec: warning: {text}"))
     _parameters(found, namespace)
     content = found.moment.content
     if runs_code:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kalecompiler import provenance
+from kalecompiler.local.folders import folder_of_run
 from kalecompiler.snapshots import signing
 from kalecompiler.snapshots.manifest import AFTER, FileRef, RunRecord
 from kalecompiler.snapshots.objects import unwritable
@@ -162,14 +163,14 @@ def _dropped(store: Store, records: list[RunRecord], last: int | None, days: flo
 
 def _remove_folder(store: Store, run: str) -> None:
     """The run's own folder: logs, and copies of its values."""
-    folder = store.path.parent / "runs" / run
+    folder = folder_of_run(store.path.parent, run)
     if folder.is_dir() and not folder.is_symlink():
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def _drop_copies(store: Store, record: RunRecord, dry: bool) -> int:
     """Remove the files of values from the folder of a run that has ended, where the store has them: how many."""
-    folder = store.path.parent / "runs" / record.run
+    folder = folder_of_run(store.path.parent, record.run)
     if record.status == "running" or folder.is_symlink():
         return 0
     gone = 0

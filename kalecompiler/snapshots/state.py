@@ -43,7 +43,8 @@ class Lost:
 class State:
     """What there is at a moment of a run.
 
-    `trusted`: the run's record, and so its code, is this user's own; `ran` are the steps above the moment that had run.
+    `trusted`: the run's record, and so its code, is this user's own; `ran` are the steps above the moment that had run;
+    `manifest` is what the step itself said at the moment.
     """
 
     store: Store
@@ -55,6 +56,7 @@ class State:
     random: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, Any] = field(default_factory=dict)
     ran: tuple[str, ...] = ()
+    manifest: Manifest | None = None
 
 
 def find(store: Store, record: RunRecord, step: str, when: str = BEFORE, scope: str = moment.ANCESTORS) -> State:
@@ -82,6 +84,7 @@ def find(store: Store, record: RunRecord, step: str, when: str = BEFORE, scope: 
         _random(at, manifests, own),
         _environment(at, manifests),
         tuple(n for n in (*at.above, *at.beside) if (at.pipeline.step(n).task, AFTER) in manifests or n in at.above),
+        own,
     )
 
 
@@ -135,7 +138,7 @@ def _item(source: Source, at: Moment, manifests: Mapping[tuple[str, str], Manife
 def _reason(variable: str, producer: str, manifest: Manifest | None, record: VariableRecord | None) -> str:
     """Why a step's manifest does not have a variable."""
     if record is not None and record.error:
-        return f"step {producer} could not keep it: {record.error}"
+        return f"of step {producer} it was not kept: {record.error}"
     if manifest is not None and variable in manifest.left_out:
         return f"step {producer} left it out: {manifest.left_out[variable]}"
     return f"step {producer} handed it on to no other step: the level `all` keeps it"

@@ -21,7 +21,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from kalecompiler.snapshots import cutting, objects
 from kalecompiler.snapshots.manifest import FileRef, Manifest, RunRecord, from_json, to_json
@@ -37,6 +37,10 @@ _MANIFEST = re.compile(r"(before|after|failed)(?:\.(\d+))?\.json")
 # A manifest names its objects, a few dozen bytes each: this is enough for values of a terabyte.
 _LARGEST_RECORD = 256 << 20
 _THREADS = 2
+_READERS = min(4, os.cpu_count() or 1)
+"""A notebook waits for what is read; a run goes on beside what is written."""
+_LARGE = 4 << 20
+Memory = TypeVar("Memory", bound=mmap.mmap)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,16 +99,19 @@ class Store:
                     view.release()
 
     def put_bytes(self, data: memoryview | bytes, digest: str = "") -> FileRef:
-        """Keep bytes as a file. Raises StoreProblem."""
+        """Keep bytes as a file; `digest`, if any, must have been found to be theirs. Raises StoreProblem."""
         view = memoryview(data)
         parts = list(cutting.pieces(view))
+        known = cutting.known(view, digest)
+        starts = itertools.accumulate(map(len, parts[:-1]), initial=0)
+        told = [known.get((start, len(part)), "") for start, part in zip(starts, parts, strict=False)]
         keep = self.objects.put
         try:
             if len(parts) < 4:
-                names = [keep(part) for part in parts]
+                names = list(map(keep, parts, told))
             else:
                 with ThreadPoolExecutor(_THREADS) as pool:  # waits for the others where one fails
-                    names = list(pool.map(keep, parts))
+                    names = list(pool.map(keep, parts, told))
             chunks = tuple(zip(names, map(len, parts), strict=True))
             return FileRef(len(view), digest or cutting.digest_of(view), chunks)
         finally:
@@ -132,19 +139,27 @@ class Store:
             Path(name).unlink(missing_ok=True)
             raise
 
-    def open_file(self, ref: FileRef) -> memoryview:
-        """A file in memory that may be written to, verified. Raises StoreProblem."""
-        if ref.size != sum(size for _, size in ref.chunks):
+    def open_file(self, ref: FileRef, kind: type[Memory]) -> Memory:
+        """A file, verified, in private memory of that kind that may be written to. Raises StoreProblem."""
+        if not ref.size or ref.size != sum(size for _, size in ref.chunks):
             raise StoreProblem(f"a file of {ref.size} bytes has pieces of another size: its manifest is damaged")
-        memory = memoryview(mmap.mmap(-1, max(ref.size, 1)))[: ref.size]
-        ends = list(itertools.accumulate(size for _, size in ref.chunks))
-        work = [(name, memory[end - size : end]) for (name, size), end in zip(ref.chunks, ends, strict=True)]
-        if len(work) < 4:
-            for item in work:
-                self.objects.read_into(*item)
-        else:
-            with ThreadPoolExecutor(_THREADS) as pool:
-                list(pool.map(lambda item: self.objects.read_into(*item), work))
+        try:
+            memory = kind(-1, ref.size, access=mmap.ACCESS_COPY)
+        except (OSError, OverflowError, MemoryError):
+            raise StoreProblem(f"there is no memory for a value of {ref.size} bytes") from None
+        if ref.size > _LARGE and hasattr(mmap, "MADV_HUGEPAGE"):
+            with contextlib.suppress(OSError):  # a kernel without: page by page takes three times as long
+                memory.madvise(mmap.MADV_HUGEPAGE)
+        view = memoryview(memory)
+        ends = itertools.accumulate(size for _, size in ref.chunks)
+        work = [(name, view[end - size : end]) for (name, size), end in zip(ref.chunks, ends, strict=True)]
+        with self.objects.reader() as read:
+            if len(work) < 4:
+                for item in work:
+                    read(*item)
+            else:
+                with ThreadPoolExecutor(_READERS) as pool:
+                    list(pool.map(read, *zip(*work, strict=True)))
         return memory
 
     def has(self, ref: FileRef) -> bool:

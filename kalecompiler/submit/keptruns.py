@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from kalecompiler.runtime import reading
 from kalecompiler.snapshots import artifact, cutting, packagecode, signing
 from kalecompiler.snapshots.manifest import Manifest, RunRecord, StepRecord, VariableRecord
 from kalecompiler.snapshots.objects import StoreProblem
@@ -138,11 +139,24 @@ def _fetch(found: _Found, manifest: Manifest, variable: VariableRecord, folder: 
         piece = memoryview(reader.read(_sibling(place.uri, str(variable.port)))) if variable.port else None
     if piece is None:
         raise StoreProblem(f"{name} of step {manifest.step} is kept nowhere")
-    if cutting.digest_of(piece) != variable.digest:
-        raise StoreProblem(f"the file of {name} of step {manifest.step} is not the one that the step wrote")
     target = folder / "value"
     target.write_bytes(piece)
+    if not _is_whole(target, piece, variable.digest):
+        target.unlink()
+        raise StoreProblem(f"the file of {name} of step {manifest.step} is not the one that the step wrote")
     return target
+
+
+def _is_whole(file: Path, content: memoryview, digest: str) -> bool:
+    """Whether every byte of a file is what its digest stands for: that of a value's is of its header alone."""
+    if cutting.digest_of(content) != digest:
+        return False
+    if cutting.header_of(content) is not None:
+        try:
+            reading.read(str(file), digest)
+        except reading.Unreadable:
+            return False
+    return True
 
 
 def _record(run: RunView, spec: Mapping[str, Any], found: _Found, every: Iterable[Stored]) -> RunRecord:
