@@ -158,5 +158,5 @@ def test_a_uid_without_a_name_and_a_home(tmp_path: Path, folder: Path, home: str
     assert (opened.returncode, opened.stderr) == (0, "")
     assert "a  list  from one" in opened.stdout
     (store,) = folder.glob(".kalec/store")
-    assert Store.open(store).runs()[0].user == uid
+    assert Store.open(store).runs()[0].origin("who")["user"] == uid
     assert not list(readonly.iterdir())
