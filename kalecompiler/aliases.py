@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from kalecompiler import library
+from kalecompiler import company, library
 from kalecompiler.facts import Binding, Bond, Status
 from kalecompiler.versions import Place, Problem, Versions
 
@@ -19,7 +19,7 @@ def lost_bonds(versions: Versions) -> Iterator[Problem]:
         for name, binding in place.summary.binds.items():
             for other in _bonded(versions, place, name, binding):
                 changer = _changer(places[position + 1 :], name, other)
-                if changer is not None:
+                if changer is not None and not company.stay(versions, position, name, other):
                     yield Problem("bond", name, place.unit.name, binding.site, (other, changer.unit.name))
                     break
 

@@ -176,6 +176,14 @@ def identifier(_key: str, value: str) -> str | None:
     return None if value.isidentifier() else f"`{shown(value)}` is no name of a variable"
 
 
+def variables(_key: str, value: str) -> str | None:
+    """The names of at least two variables of the notebook, divided by commas."""
+    found = value.split(",")
+    if len(set(found)) < max(2, len(found)):
+        return f"`{shown(value)}` does not name two different variables, divided by a comma"
+    return next((wrong for name in found if (wrong := identifier("", name))), None)
+
+
 def metric(_key: str, value: str) -> str | None:
     """A variable of the notebook, and what kind of metric it is."""
     name, equals, shape = value.partition("=")

@@ -9,7 +9,7 @@ from typing import Any
 
 from kalecompiler import settingrules as rule
 from kalecompiler import volumes
-from kalecompiler.diagnostics import NO_EFFECT_YET, UNKNOWN_METADATA_KEY, Rule
+from kalecompiler.diagnostics import UNKNOWN_METADATA_KEY, Rule
 from kalecompiler.model import Location, Setting
 from kalecompiler.settingrules import shown
 from kalecompiler.settingvalues import (
@@ -48,7 +48,7 @@ class TableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something about a table that does not stand in its way: a key that means nothing, or does not yet."""
+    """Something about a table that does not stand in its way: a key that means nothing."""
 
     rule: Rule
     message: str
@@ -84,7 +84,6 @@ def read_table(raw: Any, origin: Location) -> tuple[Table, list[Problem]]:
     values = {key.replace("-", "_"): VALUES[key].read(key, value) for key, value in given.items() if key in VALUES}
     found = list(_settings({key: value for key, value in given.items() if key not in VALUES}, _OF_ALL))
     steps = {name: list(_settings(own, _OF_ONE)) for name, own in tables.items()}
-    problems += [_later(s) for own in (found, *steps.values()) for s in own if not s.effective]
     # the pipeline's image is a value of its own, because an option or a variable of the environment can replace it
     images = [setting.value for setting in found if setting.kind == "image"]
     values |= {"image": images[-1]} if images else {}
@@ -116,11 +115,6 @@ def _keys(raw: Any, what: str) -> dict[str, Any]:
 
 def _unknown(key: str, known: Iterable[str]) -> Problem:
     return Problem(UNKNOWN_METADATA_KEY, f"the key `{key}` is unknown", did_you_mean(key, {*known} - {key}))
-
-
-def _later(setting: ParsedSetting) -> Problem:
-    shown = ":".join(filter(None, (setting.kind, setting.key, setting.value)))
-    return Problem(NO_EFFECT_YET, f"the setting `{shown}` has no effect yet", GRAMMAR[setting.kind].instead)
 
 
 def _settings(table: Mapping[str, Any], kinds: Mapping[str, str]) -> Iterator[ParsedSetting]:

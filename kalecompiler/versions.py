@@ -25,13 +25,14 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """What is connected: a step's name, its `prev:` names (None without any), its pieces, `changes:` tags, and the
-    shared cells as it finds them, where these differ from the whole of them."""
+    """What is connected: a step's name, its `prev:` names (None without any), its pieces, `changes:` and `together:`
+    tags, and the shared cells as it finds them, where these differ from the whole of them."""
 
     name: str
     previous: tuple[str, ...] | None
     pieces: tuple[Piece, ...]
     changes: tuple[str, ...] = ()
+    together: tuple[tuple[str, ...], ...] = ()
     preamble: Preamble | None = None
 
 

@@ -115,7 +115,7 @@ BECOMES: dict[str, dict[str, Json]] = {
     "ignore-failure": {"T.triggerPolicy.strategy": "ALL_UPSTREAM_TASKS_COMPLETED"},
 }
 # These are no fields of KFP: what they do is tested with the dataflow and the values.
-IN_THE_STEP = {"max-artifact-size", "preview", "changes", "metrics", "report", "snapshot"}
+IN_THE_STEP = {"max-artifact-size", "preview", "changes", "metrics", "report", "snapshot", "together"}
 VALUE_BECOMES: dict[str, dict[str, Json]] = {
     "pipeline-name": {"pipelineInfo.name": "churn"},
     "display-name": {"pipelineInfo.displayName": "Who leaves?"},
@@ -136,7 +136,7 @@ VALUE_BECOMES: dict[str, dict[str, Json]] = {
 # Read elsewhere: the experiment when a run is submitted, the others with packages and dataflow.
 NOT_IN_THE_PACKAGE = {"experiment", "parallelism", "requirements", "packages", "index-url", "trusted-hosts", "pure"}
 
-TEXT = "# %% step:load\nx = 1\nprint(x)\n# %% {tags}\nmodel = 2\nmatrix = [[1]]\nprint(model)\n"
+TEXT = "# %% step:load\nx = 1\nprint(x)\n# %% {tags}\nmodel = 2\nmatrix = [[1]]\nweights = matrix\nprint(model)\n"
 
 
 def notebook(folder: Path, *tags: str, **metadata: Json) -> Path:
@@ -185,7 +185,7 @@ def settings_of(path: Path) -> StepSettings:
 
 
 def test_every_row_is_in_one_of_the_tables() -> None:
-    rows = {kind for kind, row in GRAMMAR.items() if row.effective}
+    rows = set(GRAMMAR)
     assert set(BECOMES) | IN_THE_STEP == rows
     assert set(VALUE_BECOMES) | NOT_IN_THE_PACKAGE == set(VALUES)
 
@@ -199,7 +199,7 @@ def test_a_tag_changes_the_package_at_its_spot_and_nothing_without_it(kind: str,
     assert found != package(notebook(tmp_path, *before)) or kind in ("image", "cache")
 
 
-@pytest.mark.parametrize("kind", [kind for kind, row in GRAMMAR.items() if row.name and row.effective])
+@pytest.mark.parametrize("kind", [kind for kind, row in GRAMMAR.items() if row.name])
 def test_a_setting_means_the_same_wherever_it_stands(kind: str, tmp_path: Path) -> None:
     row = GRAMMAR[kind]
     before = ["prev:load"] if kind == "ignore-failure" else []
@@ -299,6 +299,7 @@ WRONG: dict[str, list[str]] = {
     "max-artifact-size": ["0", "2GB"],
     "preview": ["101", "x"],
     "changes": ["a.b"],
+    "together": ["a", "a,", "a,a", "a.b,c", "a, b", "a,b,a"],
 }
 
 
@@ -475,5 +476,5 @@ def test_an_older_kfp_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_the_page_of_the_settings_has_every_row() -> None:
     page = settingpage.document()
     for kind, row in GRAMMAR.items():
-        assert f"`{row.example if row.effective else kind}`" in page
+        assert f"`{row.example}`" in page
     assert all(f"| `{key}` |" in page for key in VALUES)

@@ -552,7 +552,7 @@ def test_the_original_notebooks_of_kale(shared: Path) -> None:
     for row in manifest:
         book, _ = notebook.read(shared / "notebooks" / row["file"])
         found[Path(row["file"]).stem], findings = settings.load(book, {})
-        assert {f.rule.code for f in findings} <= {"KC105", "KC130", "KC134"}, row["file"]
+        assert {f.rule.code for f in findings} <= {"KC130", "KC134"}, row["file"]
     assert found["iris"].pipeline_name == "iris-pipeline"
     assert found["iris"].experiment == "iris-experiment"
     assert triples(found["digit-recognizer-kale"].defaults) == [
