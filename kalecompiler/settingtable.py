@@ -121,7 +121,7 @@ def _settings(table: Mapping[str, Any], kinds: Mapping[str, str]) -> Iterator[Pa
     """The settings of steps in a table, each checked; `kinds` has the kind of each key."""
     for key, value in table.items():
         if key == TAGS:
-            yield from _tags(key, value)
+            yield from _tags(key, value, every=kinds is _OF_ALL)
         elif key in kinds:
             yield from _READERS[GRAMMAR[kinds[key]].shape](kinds[key], key, value)
 
@@ -134,11 +134,16 @@ def _checked(kind: str, name: str, value: str, where: str) -> ParsedSetting:
         raise TableError(f"`{where}` {error}", f"write it as in `{GRAMMAR[kind].table}`") from None
 
 
-def _tags(key: str, value: Any) -> Iterator[ParsedSetting]:
-    """Settings written as tags, like Kale's `steps_defaults`."""
+def _tags(key: str, value: Any, *, every: bool) -> Iterator[ParsedSetting]:
+    """Settings written as tags, like Kale's `steps_defaults`; `every`: they are those of all steps."""
     for tag in _texts(key, value):
         kind, colon, rest = tag.partition(":")
-        if not colon or kind not in GRAMMAR or not GRAMMAR[kind].shared:
+        if every and colon and kind in GRAMMAR and kind != "exit" and not GRAMMAR[kind].shared:
+            raise TableError(
+                f"`{key}`: `{shown(tag)}` is a setting of one step, and not of all",
+                f"tag the step that is meant, or write it in `steps.NAME.{key}`",
+            )
+        if not colon or kind not in GRAMMAR or kind == "exit":
             known = (kind for kind, row in GRAMMAR.items() if row.shared)
             raise TableError(f"`{key}`: `{shown(tag)}` is no setting of a step", did_you_mean(kind, known, "{}:..."))
         yield _parsed(kind, rest, f"`{key}`: `{shown(tag)}`", GRAMMAR[kind].example)

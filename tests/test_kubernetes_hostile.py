@@ -36,7 +36,7 @@ CANARY = [
     "null",
     "x" * 1_000_000,
 ]
-KINDS = [kind for kind in GRAMMAR if kind not in ("exit", "changes", "together")]
+KINDS = [kind for kind in GRAMMAR if kind != "exit"]
 
 
 def compiled(folder: Path, tag: str) -> str | None:

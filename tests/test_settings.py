@@ -232,7 +232,10 @@ REFUSED: dict[str, tuple[str, str]] = {
     "a tag that is none": ("tags = ['cpu:2']", "`tags`: `cpu:2` is no setting of a step"),
     "a tag that is nearly one": ("tags = ['limits:cpu:2']", "did you mean `limit:...`?"),
     "a tag that is malformed": ("tags = ['limit:cpu']", "`tags`: `limit:cpu` is malformed; write it as in"),
-    "a tag for one step only": ("tags = ['changes:x']", "`tags`: `changes:x` is no setting of a step"),
+    "a tag for one step only": (
+        "tags = ['changes:x']",
+        "`tags`: `changes:x` is a setting of one step, and not of all; tag the step that is meant, or write it in `steps.NAME.tags`",
+    ),
     "a requirements file that is not there": ("requirements = 'no.txt'", "no.txt does not exist"),
     "broken TOML": ("image = ", "is not valid TOML"),
 }
@@ -385,10 +388,10 @@ METADATA: dict[str, tuple[dict[str, Any], str, str]] = {
         "KC130",
         "`steps_defaults`: `generate_html_report` has no effect",
     ),
-    "a later setting in steps_defaults": (
-        {"kubeflow_notebook": {"steps_defaults": ["metrics:accuracy"]}},
-        "KC105",
-        "the setting `metrics:accuracy` has no effect yet",
+    "a setting of one step in steps_defaults": (
+        {"kubeflow_notebook": {"steps_defaults": ["together:a,b"]}},
+        "KC132",
+        "`tags`: `together:a,b` is a setting of one step, and not of all",
     ),
     "a wrong secret in steps_defaults": (
         {"kubeflow_notebook": {"steps_defaults": {"secrets": {"A": {"secret_name": "Db", "secret_key": "k"}}}}},
