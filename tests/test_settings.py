@@ -234,7 +234,8 @@ REFUSED: dict[str, tuple[str, str]] = {
     "a tag that is malformed": ("tags = ['limit:cpu']", "`tags`: `limit:cpu` is malformed; write it as in"),
     "a tag for one step only": (
         "tags = ['changes:x']",
-        "`tags`: `changes:x` is a setting of one step, and not of all; tag the step that is meant, or write it in `steps.NAME.tags`",
+        "`tags`: `changes:x` is a setting of one step, and not of all; tag the step that is meant, "
+        "or write it in `steps.NAME.tags`",
     ),
     "a requirements file that is not there": ("requirements = 'no.txt'", "no.txt does not exist"),
     "broken TOML": ("image = ", "is not valid TOML"),
