@@ -122,7 +122,8 @@ def _bond(problem: Problem, known: Iterable[str]) -> Text:
 
 def _no_variable(problem: Problem, known: Iterable[str]) -> Text:
     message = f"`{problem.owner}` names `{problem.name}`, which is no variable of step `{problem.unit}`: "
-    hint = did_you_mean(problem.name, known) or "name variables that the step binds, or gets from a step above"
+    hint = did_you_mean(problem.name, [name for name in known if name != problem.name])
+    hint = hint or "name variables that the step binds, or gets from a step above"
     return rules.NO_VARIABLE, message + problem.others[0], hint
 
 

@@ -196,7 +196,7 @@ GRAMMAR: dict[str, Kind] = {
     ),
     "node-selector": Kind(
         "node-selector:disktype:ssd", 1, rule.label, "node-selectors", Shape.PAIRS,
-        'node-selectors = {disktype = "ssd"}', f"{_EXECUTOR}.nodeSelector.labels",
+        'node-selectors = {disktype = "ssd"}', f"{_EXECUTOR}.nodeSelector.labels", may_be_empty=True,
     ),
     "toleration": Kind(
         "toleration:nvidia.com/gpu=present:NoSchedule", 0, rule.toleration, "tolerations", Shape.LIST,

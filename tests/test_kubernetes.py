@@ -284,7 +284,7 @@ WRONG: dict[str, list[str]] = {
     "secret-volume": ["a.b:/x", "db:x", "db:/", "db:/a/../b"],
     "config-map": ["Db:key:ENV"],
     "config-map-volume": ["db:relative"],
-    "field-path": ["POD:metadata.nome", "1P:metadata.name"],
+    "field-path": ["POD:metadata.nome", "1P:metadata.name", "A:metadata.labels['a:b']"],
     "volume": ["data:x", "Data:/x", "data:/x:ro", "data:/x:sub-path=/a", "data:/x:size=1Gi", "data:/x:access=RWX"],
     "new-volume": ["a:/x", "a:/x:size=1Gi", "a:/x:size=big,class=c", "a:/x:size=1Gi,class=c,class=d"],
     "empty-dir": ["a:/x:medium=Disk", "a:/x:size=0"],
@@ -339,6 +339,20 @@ def test_a_wrong_value_in_a_table_is_refused_with_its_place(kind: str, tmp_path:
         ('workspace = "1e3"', "`1e3` is no size"),
         ('workspace = "1Gi:size=2Gi"', "none of its options"),
         ('display-name = "a\\nb"', "no text on one line"),
+        ('exit = " "', "`exit` is wrong: its value is missing"),
+        ('requirements = ""', "`requirements` is wrong: its value is missing"),
+        ('pipeline-name = ""', "`pipeline-name` is wrong: its value is missing"),
+        ('experiment = "a\\nb"', "`a\\nb` is no name on one line"),
+        ('index-url = "pypi"', "`pypi` is no address of an index"),
+        (
+            'index-url = "https://me:word@pypi.example.com"',
+            "which would stand in the package; write the address without",
+        ),
+        ('packages = ["a @ git+https://token@example.com/a"]', "it holds an address with a user or password"),
+        ('trusted-hosts = ["a/b"]', "`a/b` is no name of a host"),
+        ("image_pull_policy = 'Always'\nimage-pull-policy = 'Never'", "has `image-pull-policy` twice, once with `_`"),
+        ("steps.train.limits.cpu = 'two'", "`steps.train`: `limits.cpu` is wrong: `two` is no quantity"),
+        ("steps.train.tags = ['exit:']", "`steps.train`: `tags`: `exit:` is no setting of a step"),
         ("parallelism = 2", "KFP has no field for the number of steps that run at once; give a local run `--jobs N`"),
     ],
 )
@@ -359,6 +373,7 @@ CONFLICTS: dict[str, tuple[list[str], str]] = {
     "a volume's variable": (["env:KALE_VOLUME_D:1", "volume:d:/d"], "`KALE_VOLUME_D`"),
     "a path twice": (["volume:d:/d", "empty-dir:e:/d"], "has the path `/d`"),
     "a path twice, of one kind": (["volume:d:/d", "volume:e:/d"], "both volumes `d` and `e` at `/d`"),
+    "a path twice, spelt in two ways": (["volume:d:/d", "volume:e://d/"], "both volumes `d` and `e` at `/d`"),
     "a volume's name twice": (["volume:d:/d", "secret-volume:d:/e"], "has the volume `d`"),
     "a request above its limit": (["request:cpu:2", "limit:cpu:500m"], "requests 2 of cpu, and its limit is 500m"),
 }
@@ -399,6 +414,11 @@ def test_what_an_exit_step_cannot_be(text: str, message: str, tmp_path: Path) ->
 
 
 IGNORED: dict[str, tuple[str, str]] = {
+    "its own": ("# %% step:a ignore-failure:a\nx = 1", "step `a` cannot ignore its own failure"),
+    "of the exit step": (
+        "# %% step:a\nx = 1\n# %% step:b ignore-failure:e\ny = 1\n# %% exit:e\nz = 1",
+        "cannot ignore the failure of the exit step `e`, which runs last",
+    ),
     "no such step": ("# %% step:a\nx = 1\n# %% step:b ignore-failure:c prev:a\ny = 1", "there is no step `c`"),
     "not right before": ("# %% step:a\nx = 1\n# %% step:b ignore-failure:a\ny = 1", "does not run right after `a`"),
     "with its data": ("# %% step:a\nx = 1\n# %% step:b ignore-failure:a prev:a\nprint(x)", "reads `x` from `a`"),
@@ -461,6 +481,16 @@ def test_new_volumes_of_two_steps_are_one_claim_that_both_end(tmp_path: Path) ->
     assert spec["root"]["dag"]["tasks"]["deletepvc"]["dependentTasks"] == ["createpvc", "load", "train"]
     with pytest.raises(NotebookError, match="has other options than that of another step"):
         commands.compile_(notebook(tmp_path, "new-volume:w:/w:size=2Gi,class=c"), {})
+
+
+def test_a_node_may_be_chosen_by_a_label_without_a_value(tmp_path: Path) -> None:
+    tag = "node-selector:node-role.kubernetes.io/gpu:"
+    assert at(package(notebook(tmp_path, tag)), "E.nodeSelector.labels") == {"node-role.kubernetes.io/gpu": ""}
+
+
+def test_a_wrong_value_of_a_step_in_the_metadata_is_found_by_its_keys(tmp_path: Path) -> None:
+    (finding,) = refused(notebook(tmp_path, kalecompiler={"steps": {"train": {"limits": {"cpu": "two"}}}}))
+    assert finding.location.key == ("metadata", "kalecompiler", "steps", "train", "limits", "cpu")
 
 
 def test_an_older_kfp_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
