@@ -61,10 +61,11 @@ def keep(flow: Flow, own: Sequence[Iterable[str]], groups: Iterable[Group]) -> f
     return frozenset(brought)
 
 
-def stay(versions: Versions, position: int, one: str, other: str) -> bool:
-    """Whether two names are in one company when the step at that position is done."""
-    seen = (versions.places[position].above & ((1 << position) - 1)) | 1 << position
-    return any({one, other} <= group for group in standing(versions, seen))
+def of(versions: Versions, position: int, name: str) -> Group:
+    """The company of a name when the step at that position is done, itself among it."""
+    seen = versions.places[position].above | 1 << position
+    groups = standing(versions, seen) if versions.gathered else []
+    return next((group for group in groups if name in group), frozenset({name}))
 
 
 def check(versions: Versions) -> Iterator[Problem]:

@@ -128,7 +128,6 @@ class _Connector:
         self.position = {p.unit.name: k for k, p in enumerate(self.places)}
         self.versions = Versions(self.places, preamble, parameters)
         self.carrier = Carrier(self.versions)
-        self.gathered = any(unit.together for unit in units)
         self.stale: list[tuple[int, int, str]] = []  # who may change, who reads the version above that, what
 
     def connect(self) -> Dataflow:
@@ -162,7 +161,7 @@ class _Connector:
             place.above |= self.places[earlier].above | (1 << earlier)
         visible = place.above if unit.previous is not None else (1 << position) - 1
         lookup = cache(lambda name: self.versions.known(name, place, visible))
-        groups = company.standing(self.versions, visible, *unit.together) if self.gathered else []
+        groups = company.standing(self.versions, visible, *unit.together) if self.versions.gathered else []
         place.summary = run_pieces(unit, lookup, self.notebook, groups)
         if unit.previous is None:
             for read in place.summary.reads.values():

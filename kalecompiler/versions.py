@@ -84,6 +84,7 @@ class Versions:
         self.places = places
         self.preamble = preamble
         self.parameters = parameters
+        self.gathered = any(place.unit.together for place in places)
         self.assigned: dict[str, int] = {}
         self.bound: dict[str, int] = {}
         self.tainted: dict[str, int] = {}

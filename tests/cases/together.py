@@ -363,6 +363,40 @@ print(registry)
         quiet=True,
     ),
     Case(
+        "another name for one of them, made later, has no bond with the rest",
+        WARNED,
+        """
+# %% step:s together:m,l
+l = [1]
+m = [l]
+# %% step:t prev:s
+k = l
+# %% step:u prev:t
+l = None
+# %% step:v prev:u
+k.append(4)
+print(m)
+""",
+        mentions=("`together:k,m`", "`t`"),
+    ),
+    Case(
+        "until it is told",
+        RIGHT,
+        """
+# %% step:s together:m,l
+l = [1]
+m = [l]
+# %% step:t prev:s together:k,m
+k = l
+# %% step:u prev:t
+l = None
+# %% step:v prev:u
+k.append(4)
+print(m)
+""",
+        quiet=True,
+    ),
+    Case(
         "two branches that change one each are two that change the same",
         REFUSED,
         """
