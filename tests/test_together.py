@@ -1,4 +1,4 @@
-"""`together:a,b` in what is shown of a pipeline, in its package, and in a run of it; the bulk is in `cases.together`."""
+"""`together:a,b` in what is shown of a pipeline, in its package and in a run; the bulk is in `cases.together`."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_the_real_package_prints_what_the_notebook_prints(tmp_path: Path) -> Non
     log = next(work.rglob("show/log.txt")).read_text(encoding="utf-8")
     assert log == "{'x': [1]}\n"
     for step in ("make", "change"):  # the artifact of the first holds the other as well
-        (path,) = work.rglob(f"{step}/a")
+        path = next(work.rglob(f"{step}/a"))
         assert reading.read(str(path), None)[0]["members"] == ["a", "b"]
 
 
