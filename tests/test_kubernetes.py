@@ -298,6 +298,10 @@ WRONG: dict[str, list[str]] = {
     "display-name": ["two\nlines", "{{x}}", "n" * 129],
     "max-artifact-size": ["0", "2GB"],
     "preview": ["101", "x"],
+    "snapshot": ["some", "ALL"],
+    "report": ["maybe"],
+    "metrics": ["a.b", "matrix=pie", "=roc"],
+    "ignore-failure": [" "],
     "changes": ["a.b"],
     "together": ["a", "a,", "a,a", "a.b,c", "a, b", "a,b,a"],
 }
@@ -314,16 +318,25 @@ def test_a_wrong_value_is_refused_on_its_cell_and_tag_with_an_example(kind: str,
     assert len(finding.message) < 400
 
 
-@pytest.mark.parametrize("kind", [kind for kind in WRONG if GRAMMAR[kind].name and GRAMMAR[kind].shared])
+def test_every_row_that_takes_a_value_has_a_wrong_one() -> None:
+    assert set(WRONG) == set(GRAMMAR) - {"exit"}  # it takes a step's name, which is tested with the exit steps
+
+
+@pytest.mark.parametrize("kind", [kind for kind in WRONG if GRAMMAR[kind].name])
 def test_a_wrong_value_in_a_table_is_refused_with_its_place(kind: str, tmp_path: Path) -> None:
     row, rest = GRAMMAR[kind], WRONG[kind][0]
     name, _, value = rest.rpartition(":") if row.shape is Shape.PAIRS else ("", "", rest)
     content: Json = {name: value} if row.shape is Shape.PAIRS else [rest] if row.shape is Shape.LIST else rest
-    table = {row.name: content}
-    (finding,) = refused(notebook(tmp_path, kalecompiler=table))
+    (finding,) = refused(notebook(tmp_path, kalecompiler={"steps": {"train": {row.name: content}}}))
+    assert finding.rule.code == "KC132"
+    assert f"`steps.train`: `{row.name}" in finding.message
+    assert finding.location.key[:5] == ("metadata", "kalecompiler", "steps", "train", row.name)
+    if not row.shared:
+        return
+    (finding,) = refused(notebook(tmp_path, kalecompiler={row.name: content}))
     assert finding.rule.code == "KC132"
     assert f"`{row.name}" in finding.message
-    assert finding.location.key[:2] == ("metadata", "kalecompiler")
+    assert finding.location.key[:3] == ("metadata", "kalecompiler", row.name)
     inline = json.dumps(content) if not isinstance(content, dict) else f"{{{json.dumps(name)} = {json.dumps(value)}}}"
     pyproject(tmp_path, f"[tool.kalecompiler]\n{row.name} = {inline}\n")
     with pytest.raises(UsageError, match=re.escape(f"{tmp_path / 'pyproject.toml'}: `{row.name}")):
