@@ -55,6 +55,8 @@ def extras(step: Mapping[str, Any], others: str = "") -> tuple[str, ...]:
         needed.add("rich")
     if "to" in (step.get("snapshot") or ()):
         needed.add("mirror")
+    if "secrets" in (step.get("snapshot") or ()):
+        needed.add("withheld")
     if _keeps(step):
         needed.add("outputs")
     if "outputs" in needed or step.get("outputs"):

@@ -54,6 +54,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "shell": ("shell",),
     "snapshot": ("snapshot",),
     "mirror": ("mirror",),
+    "withheld": ("withheld",),
 }
 COMMON = ("core", "inputs", "outputs")  # what most steps carry: the words are chosen for these
 FIRST = (("core",), ("core", "inputs"), ("core", "outputs"), COMMON)

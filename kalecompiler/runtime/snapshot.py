@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import mmap
 import os
 import re
 import sys
@@ -21,14 +20,13 @@ from . import about, bundle, contract, failure, parts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping
     from typing import Any
 
     from . import cells
 
 SMALL = 1 << 20
 SECRET = re.compile(r"(?i)(.*_)?(password|passwd|secret|token|api_?key|credentials?|private_?key)$")
-CODES = "utf-8", "utf-16-le", "utf-32-le"  # the last is that of numpy's texts
 DEFINED = ModuleType, type, FunctionType, BuiltinFunctionType
 
 
@@ -42,7 +40,8 @@ class Snapshot:
         """
         self.step, self.task, self.kernel = step, task, kernel
         self.known = {*kernel.namespace}
-        self.secrets = list(_secrets(step["snapshot"].get("secrets", ())))
+        withheld = parts.find("withheld")
+        self.secrets = withheld.Secrets(step["snapshot"].get("secrets", ())) if withheld else None
         self.found: dict[str, Any] = {"format": 1, "when": "after", "started": time.time()}
         self.error: BaseException | None = None
         self.others = task.finish, kernel.close, kernel.recorder.fail
@@ -75,7 +74,8 @@ class Snapshot:
         step = self.step
         wanted = step["snapshot"]
         path = self.task.new_output(wanted["port"])
-        self._look_for_secrets()
+        if self.secrets:
+            self.secrets.tell(self.task, self._written())
         variables = {item["metadata"]["variable"]: {**item["metadata"], "port": port} for port, item in self._written()}
         values: list[str] = []
         if error:
@@ -101,8 +101,8 @@ class Snapshot:
             variables=variables,
         )
         line = json.dumps(self.found, default=str).encode()
-        for secret in self.secrets:
-            line = line.replace(json.dumps(secret)[1:-1].encode(), b"***")
+        if self.secrets:
+            line = self.secrets.masked(line)
         with open(path, "wb") as file:
             file.write(line.ljust(len(line) + -(len(line) + 1) % bundle.ALIGN) + b"\n")
             for name in values:
@@ -129,20 +129,22 @@ class Snapshot:
         outputs.recipes()
         sys.modules[f"{__package__}.limits"] = sys.modules[__name__]  # `writing` asks its `check`
         at = 0
-        told = "an input of the step holds a secret" if self._is_told_one() else ""
+        # it may be anywhere in what the step made of it
+        told = any(self.task.input(item["port"])[1].get("secret") for item in self.step.get("inputs", ()))
         options = {**self.step, "max-artifact-size": 0 if self.step["snapshot"]["level"] == "all" else SMALL}
         for name, value in list(self.kernel.namespace.items()):
             if name[0] == "_" or name in variables or name in self.known:
                 continue
             if isinstance(value, DEFINED) and "<" not in getattr(value, "__qualname__", ""):
                 continue
-            if SECRET.match(name) or told:
-                variables[name] = {"error": told or "its name looks like that of a secret"}
+            if told or SECRET.match(name):
+                reason = "an input of the step holds" if told else "its name looks like that of"
+                variables[name] = {"error": f"{reason} a secret"}
                 continue
             file = f"{path}.{len(values)}.value"
             try:
                 variables[name] = {**saving.save(file, value, name, options), "at": at}
-                if self.secrets and self._holds_secret(file):
+                if self.secrets and self.secrets.within(file):
                     os.unlink(file)
                     raise failure.ValueProblem("it holds a secret of the step")
                 values.append(file)
@@ -151,42 +153,10 @@ class Snapshot:
                 reason = str(error).partition("\n")[0]
                 variables[name] = {**about.describe(value), "variable": name, "error": reason}
 
-    def _holds_secret(self, path: str) -> bool:
-        with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            return any(data.find(text.encode(code)) >= 0 for text in self.secrets for code in CODES)
-
-    def _look_for_secrets(self) -> None:
-        """Say which of the variables that are handed on hold a secret, and mark their artifacts."""
-        for port, item in self._written() if self.secrets else ():
-            metadata = item["metadata"]
-            if self._holds_secret(self.task.new_output(port)):
-                metadata["secret"] = True
-                metadata.pop("preview", None)
-                name = metadata["variable"]
-                cure = f"read it in each step that needs it; whoever may read the run's artifacts can read {name!r}"
-                print(f"kalec: warning: {name!r} holds a secret, and is handed on: {cure}", file=sys.stderr)
-
-    def _is_told_one(self) -> bool:
-        """Whether an artifact that the step took holds a secret: it may be anywhere in its variables."""
-        return any(self.task.input(item["port"])[1].get("secret") for item in self.step.get("inputs", ()))
-
     def _input(self, item: Mapping[str, Any]) -> Any:
         artifact = self.task.inputs["artifacts"][item["port"]]["artifacts"][0]
         digest = artifact.get("metadata", {}).get("digest")
         return {"from": item["from"], "digest": digest, "uri": artifact.get("uri")}
-
-
-def _secrets(names: Sequence[str]) -> Iterator[str]:
-    """The secrets in variables of the environment; one of a volume leads to a folder, with a file for each."""
-    for name in names:
-        value = os.environ.get(name, "")
-        values = [value]
-        if name.startswith("KALE_VOLUME_") and os.path.isdir(value):
-            values = []
-            for path in (entry.path for entry in os.scandir(value) if entry.is_file()):
-                with open(path, encoding="utf-8", errors="ignore") as file:
-                    values.append(file.read())
-        yield from filter(None, {text for value in values for text in (value, value.strip())})
 
 
 def check(size: int, limit: int) -> None:
