@@ -39,6 +39,10 @@ _MORE = """## More of what they mean
 - **ignore-failure**: all steps right before this one are named, and it reads nothing of them.
 - **node-affinity**: what is required must hold all together; with a weight from 1 to 100 it is a wish.
 - **retry**: count, wait before the first, factor of each next wait, longest wait.
+- **secrets** stand in the package by name and key. A local run takes their values out of all logs and reports. A
+  variable that holds one, as UTF-8, UTF-16 or numpy's text, is not kept in the snapshot of the step that has the
+  secret; an encoded one (base64, compressed) is not recognised. One that is handed on lies in its artifact: the step's
+  log warns, and the steps that take it keep no other variables. Logs in the cluster are as the step wrote them.
 - **ephemeral-storage** is refused, as KFP has no field for it: an `empty-dir` with a size bounds what a step writes.
   **parallelism** too: `kalec run --jobs N` here, Argo's `namespaceParallelism` in the cluster.
 - **together**: the variables are one object, or share a part that can be changed. The step hands all of them on, also
