@@ -10,9 +10,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator, Sequence
 
-from kalecompiler.facts import Binding, Grade, Known, Site, Status
+from kalecompiler.facts import Grade, Known, Site, Status
 from kalecompiler.flow import Flow
-from kalecompiler.versions import Place, Problem, Versions, bits
+from kalecompiler.versions import Place, Problem, Versions, bits, given_anew
 
 Group = frozenset[str]
 
@@ -22,13 +22,10 @@ _START = Site(0, 1, 1)
 def standing(versions: Versions, visible: int, *own: Iterable[str]) -> list[Group]:
     """The companies of the visible steps, without the names that left, and `own`; those with a common name are one."""
     found: list[Group] = []
-    for position in bits(visible):
-        if not versions.places[position].unit.together:
-            continue
+    for position in bits(visible & versions.gathering):
         later = visible >> (position + 1) << (position + 1)
         for group in versions.places[position].unit.together:
-            left = {n for q in bits(later) for n in group if _given_anew(versions.places[q].summary.binds.get(n), n)}
-            found = _with(found, frozenset(group) - left)
+            found = _with(found, frozenset(n for n in group if not versions.anew.get(n, 0) & later))
     for names in own:
         found = _with(found, frozenset(names))
     return found
@@ -45,7 +42,7 @@ def keep(flow: Flow, own: Sequence[Iterable[str]], groups: Iterable[Group]) -> f
     for group in groups:
         binds = {n: flow.state[n] for n in group if n in flow.state}
         changes = [flow.run.changes[n] for n in sorted(group) if n in flow.run.changes]
-        kept = [n for n, binding in binds.items() if not _given_anew(binding, n)]
+        kept = [n for n, binding in binds.items() if not given_anew(binding, n)]
         if not (changes or kept or any(n in flow.run.reads for n in group)):
             continue
         grades = [change.grade for change in changes] + [Grade.DEFINITE for _ in kept]
@@ -64,7 +61,7 @@ def keep(flow: Flow, own: Sequence[Iterable[str]], groups: Iterable[Group]) -> f
 def of(versions: Versions, position: int, name: str) -> Group:
     """The company of a name when the step at that position is done, itself among it."""
     seen = versions.places[position].above | 1 << position
-    groups = standing(versions, seen) if versions.gathered else []
+    groups = standing(versions, seen) if versions.gathering else []
     return next((group for group in groups if name in group), frozenset({name}))
 
 
@@ -112,13 +109,6 @@ def _deal(flow: Flow, name: str, grade: Grade | None, site: Site, brought: set[s
         brought.add(name)
     if grade is not None:
         flow.change(name, grade, marker, "a tag `together:` says so")
-
-
-def _given_anew(binding: Binding | None, name: str) -> bool:
-    """Whether a step gives a name to another object, or deletes it: not `x = x or []`, nor `x += y`."""
-    if binding is None or binding.status is Status.MAYBE:
-        return False
-    return binding.status is Status.DELETED or name not in binding.known.roots
 
 
 def _with(groups: list[Group], new: Group) -> list[Group]:

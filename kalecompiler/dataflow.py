@@ -161,7 +161,7 @@ class _Connector:
             place.above |= self.places[earlier].above | (1 << earlier)
         visible = place.above if unit.previous is not None else (1 << position) - 1
         lookup = cache(lambda name: self.versions.known(name, place, visible))
-        groups = company.standing(self.versions, visible, *unit.together) if self.versions.gathered else []
+        groups = company.standing(self.versions, visible, *unit.together) if self.versions.gathering else []
         place.summary = run_pieces(unit, lookup, self.notebook, groups)
         if unit.previous is None:
             for read in place.summary.reads.values():
