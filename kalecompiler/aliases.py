@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from kalecompiler import library
+from kalecompiler import company, library
 from kalecompiler.facts import Binding, Bond, Status
 from kalecompiler.versions import Place, Problem, Versions
 
@@ -17,11 +17,19 @@ def lost_bonds(versions: Versions) -> Iterator[Problem]:
     places = versions.places
     for position, place in enumerate(places):
         for name, binding in place.summary.binds.items():
-            for other in _bonded(versions, place, name, binding):
+            for other in _apart(versions, position, name, _bonded(versions, place, name, binding)):
                 changer = _changer(places[position + 1 :], name, other)
                 if changer is not None:
                     yield Problem("bond", name, place.unit.name, binding.site, (other, changer.unit.name))
                     break
+
+
+def _apart(versions: Versions, position: int, name: str, others: Iterable[str]) -> Iterator[str]:
+    """Other names of one object that no tag keeps together with the name; what is together with one is another."""
+    for other in others:
+        group = company.of(versions, position, other)
+        if name not in group:
+            yield from (other, *sorted(group - {other}))
 
 
 def _bonded(versions: Versions, place: Place, name: str, binding: Binding) -> Iterator[str]:

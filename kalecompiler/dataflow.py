@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
-from kalecompiler import keptstate
+from kalecompiler import company, keptstate
 from kalecompiler.aliases import lost_bonds
 from kalecompiler.carrying import Carrier
 from kalecompiler.draws import VARIABLES
@@ -140,6 +140,7 @@ class _Connector:
         self._warn_of_stale_reads()
         keptstate.check(self.versions)
         self.versions.problems += lost_bonds(self.versions)
+        self.versions.problems += company.check(self.versions)
         editions = Editions(self.versions)
         for position, definition in editions.lost_defaults():
             home = self.versions.homes[id(definition.statement)]
@@ -160,7 +161,8 @@ class _Connector:
             place.above |= self.places[earlier].above | (1 << earlier)
         visible = place.above if unit.previous is not None else (1 << position) - 1
         lookup = cache(lambda name: self.versions.known(name, place, visible))
-        place.summary = run_pieces(unit, lookup, self.notebook)
+        groups = company.standing(self.versions, visible, *unit.together) if self.versions.gathering else []
+        place.summary = run_pieces(unit, lookup, self.notebook, groups)
         if unit.previous is None:
             for read in place.summary.reads.values():
                 writers = self.versions.assigned.get(read.name, 0) & visible
@@ -176,15 +178,18 @@ class _Connector:
 
     def _resolve(self, position: int, read: Read) -> None:
         place = self.places[position]
-        provider = self.versions.provider(position, read.name, read)
+        aside = read.name in place.summary.company  # what is wrong with it is said of the name that it goes with
+        provider = self.versions.provider(position, read.name, None if aside else read)
         if provider is not None and self.versions.is_shared_definition(provider, read.name):
             provider = None
         if provider is not None:
             place.providers[read.name] = provider
-            self.versions.warn_of_siblings(position, read, provider)
+            if not aside:
+                self.versions.warn_of_siblings(position, read, provider)
         elif read.name in self.versions.shared(place).binds:
             place.wanted.add(read.name)
-            self.versions.warn_of_siblings(position, read, -1)
+            if not aside:
+                self.versions.warn_of_siblings(position, read, -1)
         elif read.name in self.parameters:
             place.parameters.add(read.name)
             self.versions.warn_of_siblings(position, read, -1)
@@ -228,7 +233,8 @@ class _Connector:
     def _warn_of_stale_reads(self) -> None:
         """A step that hands on what it may have changed cannot be checked to have left it alone for its siblings."""
         for q, position, name in self.stale:
-            read = self.places[position].summary.reads.get(name)
+            summary = self.places[position].summary
+            read = summary.reads.get(name) if name not in summary.company else None
             if name in self.places[q].outputs and read is not None:
                 self.versions.problem("sibling", position, read, (self.places[q].unit.name,))
 
@@ -275,6 +281,7 @@ class _Connector:
         links |= dict.fromkeys(place.early, True)
         producers = {self.places[p].unit.name for _, p in links}
         absent = {n for n in place.outputs if n in summary.binds and summary.binds[n].status is Status.MAYBE}
+        absent |= place.outputs & summary.company - summary.binds.keys()
         shared = self.versions.shared(place)
         chosen, needed = shared.select(place.wanted)
         preamble_parameters = {n for n in needed if n in self.parameters}
@@ -305,8 +312,8 @@ def _shared(item: Item, editions: Editions) -> Shared:
     return Shared(item, tuple(text for definition in item.summary.made for text in editions.after(definition)))
 
 
-def run_pieces(unit: Unit, lookup: Lookup, notebook: Whole) -> Summary:
-    """Interpret a step's pieces in order against what `lookup` tells of the names above."""
+def run_pieces(unit: Unit, lookup: Lookup, notebook: Whole, groups: Sequence[company.Group] = ()) -> Summary:
+    """Interpret a step's pieces in order against what `lookup` tells of the names above; `groups` stay together."""
     flow = Flow(lookup, bound(unit), notebook)
     for index, piece in enumerate(unit.pieces):
         flow.piece = index
@@ -321,4 +328,5 @@ def run_pieces(unit: Unit, lookup: Lookup, notebook: Whole) -> Summary:
         marker = ast.Pass(lineno=1, col_offset=0)
         flow.load(name, marker, hard=False)
         flow.change(name, Grade.DEFINITE, marker, "a tag `changes:` says so")
-    return flow.summary()
+    brought = company.keep(flow, unit.together, groups)
+    return replace(flow.summary(), company=brought)

@@ -8,6 +8,7 @@ names but its methods do not; a walrus binds in the scope around the comprehensi
 from __future__ import annotations
 
 import ast
+import unicodedata
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
@@ -20,6 +21,11 @@ Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 _BOUND = trees.KEPT + "bound"
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+
+
+def normal(name: str) -> str:
+    """A name as Python's parser has it: two ways to write it in Unicode are one name."""
+    return unicodedata.normalize("NFKC", name)
 
 
 def bound_names(nodes: Iterable[ast.AST]) -> frozenset[str]:

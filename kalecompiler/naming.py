@@ -108,6 +108,7 @@ def _random(problem: Problem, known: Iterable[str]) -> Text:
 
 def _bond(problem: Problem, known: Iterable[str]) -> Text:
     other, changer = problem.others
+    tag = f"together:{problem.name},{other}"
     message = (
         f"`{problem.name}` and `{other}` share an object in step `{problem.unit}`; "
         f"step `{changer}` changes one of the two, and its other name will not see that"
@@ -115,8 +116,20 @@ def _bond(problem: Problem, known: Iterable[str]) -> Text:
     return (
         rules.SHARED_OBJECT,
         message,
-        "use one name for it from here on, or copy it where the two are meant to differ",
+        f"tag step `{problem.unit}` with `{tag}`, use one name for it, or copy it where the two are meant to differ",
     )
+
+
+def _no_variable(problem: Problem, known: Iterable[str]) -> Text:
+    message = f"`{problem.owner}` names `{problem.name}`, which is no variable of step `{problem.unit}`: "
+    hint = did_you_mean(problem.name, [name for name in known if name != problem.name])
+    hint = hint or "name variables that the step binds, or gets from a step above"
+    return rules.NO_VARIABLE, message + problem.others[0], hint
+
+
+def _no_taker(problem: Problem, known: Iterable[str]) -> Text:
+    message = f"`{problem.owner}` has no effect: no step after `{problem.unit}` takes {listed(problem.others, ' or ')}"
+    return rules.NO_TAKER, message, "remove it"
 
 
 _TEXTS: dict[str, Callable[[Problem, Iterable[str]], Text]] = {
@@ -134,4 +147,6 @@ _TEXTS: dict[str, Callable[[Problem, Iterable[str]], Text]] = {
     "random": _random,
     "repeats": _repeats,
     "bond": _bond,
+    "no-variable": _no_variable,
+    "no-taker": _no_taker,
 }

@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from kalecompiler import editions
+from kalecompiler import editions, volumes
 from kalecompiler.model import Code, CodeKind, Handler, Metric, Output, Pipeline, Step
 from kalecompiler.steprules import FINAL_STATUS
 
@@ -141,6 +141,7 @@ def _snapshot(step: Step) -> dict[str, Any]:
         return {}
     place = dict(step.settings.of("env")).get(SNAPSHOTS)
     secrets = sorted({variable for _, variable in step.settings.of("secret")})
+    secrets += sorted(volumes.variable(name) for name, _ in step.settings.of("secret-volume"))
     extra = ({"secrets": secrets} if secrets else {}) | ({"to": place} if place else {})
     return {"port": step.snapshot_port, "level": step.snapshot} | extra
 

@@ -32,7 +32,7 @@ from kalecompiler.assemble import Part, Reading
 from kalecompiler.dataflow import Dataflow
 from kalecompiler.diagnostics import Diagnostic, has_errors
 from kalecompiler.limits import check_expressible
-from kalecompiler.model import Annotation, Cell, Location, Notebook, Parameter, Pipeline, Role
+from kalecompiler.model import Annotation, Cell, Location, Notebook, Parameter, Pipeline, Role, StepSettings
 from kalecompiler.namespace import Whole
 from kalecompiler.preamble import Preamble
 from kalecompiler.settings import Settings
@@ -114,9 +114,8 @@ def analyse(path: Path, options: Mapping[str, Any], data: bytes | None = None) -
     parts = [_part(book, annotation, diagnostics) for annotation in annotations if annotation.role is not Role.SKIP]
     parameters_, metrics = _parameters_and_metrics(book, parts, diagnostics)
     parameters_ = tags.with_final_status(annotations, config, parameters_)
-    reading = assemble.with_tagged_metrics(
-        Reading(book, config, parts, _steps(parts), parameters_, metrics), tags.step_settings(annotations, config)
-    )
+    settings_ = tags.step_settings(annotations, config)
+    reading = assemble.with_tagged_metrics(Reading(book, config, parts, _steps(parts), parameters_, metrics), settings_)
     live = [part.tree for part in parts]
     whole = Whole(
         names.method_names(s for tree in live for s in tree.body),
@@ -128,12 +127,12 @@ def analyse(path: Path, options: Mapping[str, Any], data: bytes | None = None) -
     types = {p.name: p.type for p in parameters_}
     shared = preamble.build(reading.shared_statements(), types, whole)
     unresolvable = {rules.UNKNOWN_STEP, rules.PREV_CYCLE, rules.PREV_TO_ITSELF}
-    units = _units(reading, loose=any(d.rule in unresolvable for d in diagnostics))
+    units = _units(reading, settings_, loose=any(d.rule in unresolvable for d in diagnostics))
     if shared.repeated:
         units = [replace(u, preamble=_as_found(reading, u.name, types, whole)) for u in units]
     flow = dataflow.connect(units, shared, reading.parameter_names, whole)
     diagnostics += _shared_findings(reading, shared) + _rebound(reading, shared)
-    diagnostics += _name_findings(reading, flow, shared, diagnostics)
+    diagnostics += _name_findings(reading, settings_, flow, shared, diagnostics)
     diagnostics += hidden.find(reading) + ordering.check(reading, flow)
     return Analysis(reading, annotations, shared, flow, tuple(diagnostics))
 
@@ -194,7 +193,7 @@ def _steps(parts: Sequence[Part]) -> dict[str, list[Part]]:
     return steps
 
 
-def _units(reading: Reading, *, loose: bool) -> list[Unit]:
+def _units(reading: Reading, settings_: Mapping[str, StepSettings], *, loose: bool) -> list[Unit]:
     """What connect needs of each step; with `loose` the `prev:` tags are broken and left aside.
 
     A step that takes part in the `prev:` graph, by a tag of its own or named in another's, has those edges and no
@@ -207,9 +206,11 @@ def _units(reading: Reading, *, loose: bool) -> list[Unit]:
         named = [p.name for part in parts for p in part.annotation.previous]
         previous = tuple(dict.fromkeys(n for n in named if n in reading.steps and n != name))
         pieces = [p.piece() for p in parts] + reading.metric_pieces(shown.get(name, ()))
-        changes = tuple(s.value for p in parts for s in p.annotation.settings if s.kind == "changes")
+        written = settings_[name].written
+        changes = tuple(names.normal(s.value) for s in written if s.kind == "changes")
+        together = tuple(tuple(map(names.normal, s.value.split(","))) for s in written if s.kind == "together")
         tagged = bool(named) or name in joined
-        units.append(Unit(name, previous if tagged and not loose else None, tuple(pieces), changes))
+        units.append(Unit(name, previous if tagged and not loose else None, tuple(pieces), changes, together))
     return units
 
 
@@ -256,7 +257,11 @@ def _rebound(reading: Reading, shared: preamble.Preamble) -> list[Diagnostic]:
 
 
 def _name_findings(
-    reading: Reading, flow: Dataflow, shared: preamble.Preamble, before: Sequence[Diagnostic]
+    reading: Reading,
+    settings_: Mapping[str, StepSettings],
+    flow: Dataflow,
+    shared: preamble.Preamble,
+    before: Sequence[Diagnostic],
 ) -> list[Diagnostic]:
     """The problems of the dataflow in words; where cells could not be read, missing names may be in those."""
     blind = any(d.rule in (rules.SYNTAX_ERROR, rules.STAR_IMPORT) for d in before)
@@ -264,9 +269,12 @@ def _name_findings(
     known |= {name for parts in reading.steps.values() for name in reading.bound(parts)}
     found: dict[tuple[str, str, str, Location], Diagnostic] = {}
     for problem in flow.problems:
-        if blind and problem.kind == "undefined":
+        if blind and problem.kind in ("undefined", "no-variable"):
             continue
         where = reading.locate(problem.unit, problem.site)
+        if problem.kind in ("no-variable", "no-taker"):
+            kind, _, value = problem.owner.partition(":")
+            where = settings_[problem.unit].origin(kind, key=value) or where
         found.setdefault((problem.kind, problem.name, problem.unit, where), naming.describe(problem, where, known))
     return list(found.values())
 

@@ -39,8 +39,16 @@ _MORE = """## More of what they mean
 - **ignore-failure**: all steps right before this one are named, and it reads nothing of them.
 - **node-affinity**: what is required must hold all together; with a weight from 1 to 100 it is a wish.
 - **retry**: count, wait before the first, factor of each next wait, longest wait.
+- **secrets** stand in the package by name and key. A local run takes their values out of all logs and reports. A
+  variable that holds one, as UTF-8, UTF-16 or numpy's text, is not kept in the snapshot of the step that has the
+  secret; an encoded one (base64, compressed) is not recognised. One that is handed on lies in its artifact: the step's
+  log warns, and the steps that take it keep no other variables. Logs in the cluster are as the step wrote them.
 - **ephemeral-storage** is refused, as KFP has no field for it: an `empty-dir` with a size bounds what a step writes.
   **parallelism** too: `kalec run --jobs N` here, Argo's `namespaceParallelism` in the cluster.
+- **together**: the variables are one object, or share a part that can be changed. The step hands all of them on, also
+  those that it only got itself; a step after it that takes one takes all, and one that changes one hands all on. Each
+  variable keeps an artifact of its own, and that of the first holds the others as well, under one memo: from this
+  artifact they are loaded. A name that a step binds to something else leaves the group there.
 - **Kale's** `clone` and `snap` volumes, snapshots and Katib runs have no effect; a warning says what to do instead.
 - Text in a variable, a name or a path cannot hold `{{` or `}}`, which KFP's engine would replace.
 
@@ -54,11 +62,9 @@ status, retries and ignored failures were seen to work in `kfp.local` and in `ka
 
 def document() -> str:
     """The whole page."""
-    rows = [(name, kind) for name, kind in GRAMMAR.items() if kind.effective]
-    later = ", ".join(f"`{name}`" for name, kind in GRAMMAR.items() if not kind.effective)
-    lines = [_HEAD, "## Settings of a step", "", *_table("setting", "tag"), *(_row(name, kind) for name, kind in rows)]
-    lines += ["", f"Tags that a later version obeys, with a warning until then (KC105): {later}.", ""]
-    lines += ["## Settings of the whole pipeline", "", *_table("key"), *_values(), "", _MORE]
+    lines = [_HEAD, "## Settings of a step", "", *_table("setting", "tag")]
+    lines += [_row(name, kind) for name, kind in GRAMMAR.items()]
+    lines += ["", "## Settings of the whole pipeline", "", *_table("key"), *_values(), "", _MORE]
     return "\n".join(lines)
 
 

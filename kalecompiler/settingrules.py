@@ -166,6 +166,18 @@ def filled(_key: str, value: str) -> str | None:
     return None if value.strip() else "its value is missing"
 
 
+def named(_key: str, value: str) -> str | None:
+    """A name on one line."""
+    return None if value.strip() and value.isprintable() else f"`{shown(value)}` is no name on one line"
+
+
+def without_password(_key: str, value: str) -> str | None:
+    """A text that goes into the package, where everybody could read the password of an address."""
+    if not re.search(r"https?://[^/\s@]+@", value):
+        return None
+    return "it holds an address with a user or password, which would stand in the package"
+
+
 def anything(_key: str, _value: str) -> str | None:
     """Any text."""
     return None
@@ -174,6 +186,14 @@ def anything(_key: str, _value: str) -> str | None:
 def identifier(_key: str, value: str) -> str | None:
     """The name of a variable of the notebook."""
     return None if value.isidentifier() else f"`{shown(value)}` is no name of a variable"
+
+
+def variables(_key: str, value: str) -> str | None:
+    """The names of at least two variables of the notebook, divided by commas."""
+    found = value.split(",")
+    if len(set(found)) < max(2, len(found)):
+        return f"`{shown(value)}` does not name two different variables, divided by a comma"
+    return next((wrong for name in found if (wrong := identifier("", name))), None)
 
 
 def metric(_key: str, value: str) -> str | None:
@@ -226,6 +246,8 @@ def field_path(key: str, value: str) -> str | None:
     """An environment variable, and the field of the pod that it gets."""
     if not _FIELDS.fullmatch(value):
         return f"`{shown(value)}` is no field that a pod hands out, like metadata.name or status.podIP"
+    if "'" in value and (wrong := qualified(value.split("'")[1])):
+        return wrong
     return variable("", key)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from kalecompiler import settingrules as rule
 from kalecompiler import volumes
-from kalecompiler.diagnostics import NO_EFFECT_YET, UNKNOWN_METADATA_KEY, Rule
+from kalecompiler.diagnostics import UNKNOWN_METADATA_KEY, Rule
 from kalecompiler.model import Location, Setting
 from kalecompiler.settingrules import shown
 from kalecompiler.settingvalues import (
@@ -23,6 +23,7 @@ from kalecompiler.settingvalues import (
 )
 from kalecompiler.suggest import did_you_mean
 
+_OTHER_WAY = "give the steps one with it as a secret: `secret:NAME:KEY:KALEC_PIP_INDEX_URL`"
 # Keys of [tool.kalecompiler] in pyproject.toml that mean nothing to a notebook: what `kalec check` looks at, where
 # runs are submitted to, and the folder of the packages.
 CHECK_KEYS = (
@@ -48,7 +49,7 @@ class TableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something about a table that does not stand in its way: a key that means nothing, or does not yet."""
+    """Something about a table that does not stand in its way: a key that means nothing."""
 
     rule: Rule
     message: str
@@ -83,8 +84,7 @@ def read_table(raw: Any, origin: Location) -> tuple[Table, list[Problem]]:
     problems += [_unknown(key, _OF_ONE) for own in tables.values() for key in own if key not in _OF_ONE]
     values = {key.replace("-", "_"): VALUES[key].read(key, value) for key, value in given.items() if key in VALUES}
     found = list(_settings({key: value for key, value in given.items() if key not in VALUES}, _OF_ALL))
-    steps = {name: list(_settings(own, _OF_ONE)) for name, own in tables.items()}
-    problems += [_later(s) for own in (found, *steps.values()) for s in own if not s.effective]
+    steps = {name: _of_step(name, own) for name, own in tables.items()}
     # the pipeline's image is a value of its own, because an option or a variable of the environment can replace it
     images = [setting.value for setting in found if setting.kind == "image"]
     values |= {"image": images[-1]} if images else {}
@@ -94,6 +94,14 @@ def read_table(raw: Any, origin: Location) -> tuple[Table, list[Problem]]:
         {name: _located(own, origin) for name, own in steps.items()},
         origin,
     ), problems
+
+
+def _of_step(name: str, table: Mapping[str, Any]) -> list[ParsedSetting]:
+    """The settings of one step."""
+    try:
+        return list(_settings(table, _OF_ONE))
+    except TableError as error:
+        raise TableError(f"`steps.{name}`: {error}", error.hint) from None
 
 
 def _is_known(key: str) -> bool:
@@ -111,23 +119,24 @@ def _mapping(raw: Any, what: str) -> dict[str, Any]:
 
 
 def _keys(raw: Any, what: str) -> dict[str, Any]:
-    return {key.replace("_", "-"): value for key, value in _mapping(raw, what).items()}
+    found: dict[str, Any] = {}
+    for key, value in _mapping(raw, what).items():
+        name = key.replace("_", "-")
+        if name in found:
+            raise TableError(f"{what} has `{name}` twice, once with `_`", "keep one of the two")
+        found[name] = value
+    return found
 
 
 def _unknown(key: str, known: Iterable[str]) -> Problem:
     return Problem(UNKNOWN_METADATA_KEY, f"the key `{key}` is unknown", did_you_mean(key, {*known} - {key}))
 
 
-def _later(setting: ParsedSetting) -> Problem:
-    shown = ":".join(filter(None, (setting.kind, setting.key, setting.value)))
-    return Problem(NO_EFFECT_YET, f"the setting `{shown}` has no effect yet", GRAMMAR[setting.kind].instead)
-
-
 def _settings(table: Mapping[str, Any], kinds: Mapping[str, str]) -> Iterator[ParsedSetting]:
     """The settings of steps in a table, each checked; `kinds` has the kind of each key."""
     for key, value in table.items():
         if key == TAGS:
-            yield from _tags(key, value)
+            yield from _tags(key, value, every=kinds is _OF_ALL)
         elif key in kinds:
             yield from _READERS[GRAMMAR[kinds[key]].shape](kinds[key], key, value)
 
@@ -140,11 +149,16 @@ def _checked(kind: str, name: str, value: str, where: str) -> ParsedSetting:
         raise TableError(f"`{where}` {error}", f"write it as in `{GRAMMAR[kind].table}`") from None
 
 
-def _tags(key: str, value: Any) -> Iterator[ParsedSetting]:
-    """Settings written as tags, like Kale's `steps_defaults`."""
+def _tags(key: str, value: Any, *, every: bool) -> Iterator[ParsedSetting]:
+    """Settings written as tags, like Kale's `steps_defaults`; `every`: they are those of all steps."""
     for tag in _texts(key, value):
         kind, colon, rest = tag.partition(":")
-        if not colon or kind not in GRAMMAR or not GRAMMAR[kind].shared:
+        if every and colon and kind in GRAMMAR and kind != "exit" and not GRAMMAR[kind].shared:
+            raise TableError(
+                f"`{key}`: `{shown(tag)}` is a setting of one step, and not of all",
+                f"tag the step that is meant, or write it in `steps.NAME.{key}`",
+            )
+        if not colon or kind not in GRAMMAR or kind == "exit":
             known = (kind for kind, row in GRAMMAR.items() if row.shared)
             raise TableError(f"`{key}`: `{shown(tag)}` is no setting of a step", did_you_mean(kind, known, "{}:..."))
         yield _parsed(kind, rest, f"`{key}`: `{shown(tag)}`", GRAMMAR[kind].example)
@@ -208,6 +222,25 @@ def _packages(key: str, value: Any) -> tuple[str, ...]:
     for text in (found := _texts(key, value)):
         if not valid_requirement(text):
             raise TableError(f"`{key}`: `{text}` is not a requirement", "write them as in `pandas>=2`")
+        if wrong := rule.without_password("", text):
+            raise TableError(f"`{key}`: {wrong}", f"put the package into an image, or {_OTHER_WAY}")
+    return found
+
+
+def _index(key: str, value: Any) -> str:
+    """The address of a package index."""
+    text = _text(key, value)
+    if wrong := rule.without_password("", text):
+        raise TableError(f"`{key}`: {wrong}", f"write the address without it, or {_OTHER_WAY}")
+    if not re.fullmatch(r"(https?|file)://[^\s{}]+", text):
+        raise TableError(f"`{key}` is wrong: `{shown(text)}` is no address of an index", _as_in(key))
+    return text
+
+
+def _hosts(key: str, value: Any) -> tuple[str, ...]:
+    for text in (found := _texts(key, value)):
+        if not re.fullmatch(r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?", text):
+            raise TableError(f"`{key}` is wrong: `{shown(text)}` is no name of a host", _as_in(key))
     return found
 
 
@@ -243,6 +276,11 @@ def _ruled(check: rule.Check) -> Callable[[str, Any], str]:
     return read
 
 
+def _worded(check: rule.Check) -> Callable[[str, Any], str]:
+    """A text that a rule of values checks."""
+    return lambda key, value: _ruled(check)(key, _text(key, value))
+
+
 def _seconds(key: str, value: Any) -> int:
     return rule.seconds_of(_ruled(rule.duration)(key, value))
 
@@ -274,17 +312,20 @@ _TEXTS: Mapping[str, Any] = {"type": "array", "items": {"type": "string"}}
 _LENGTH: Mapping[str, Any] = {"type": ["string", "integer"]}
 
 VALUES: dict[str, Value] = {
-    "pipeline-name": Value(_text, 'pipeline-name = "churn"', "`pipelineInfo.name`", _TEXT, "`pipeline_name`"),
+    "pipeline-name": Value(
+        _worded(rule.filled), 'pipeline-name = "churn"', "`pipelineInfo.name`", _TEXT, "`pipeline_name`"
+    ),
     "display-name": Value(_name, 'display-name = "Who leaves?"', "`pipelineInfo.displayName`", _TEXT),
     "description": Value(
         _text, 'description = "Who leaves, and why"', "`pipelineInfo.description`", _TEXT, "`pipeline_description`"
     ),
     "experiment": Value(
-        _text, 'experiment = "models"', "the experiment of the run, when it is submitted", _TEXT,
+        _worded(rule.named), 'experiment = "models"', "the experiment of the run, when it is submitted", _TEXT,
         "`experiment`, `experiment_name`",
     ),
     "exit": Value(
-        _text, 'exit = "cleanup"', "this step is an exit step, as by the tag `exit`", _TEXT, local="honoured"
+        _worded(rule.filled), 'exit = "cleanup"', "this step is an exit step, as by the tag `exit`", _TEXT,
+        local="honoured",
     ),
     "pipeline-root": Value(
         _ruled(rule.pipeline_root), 'pipeline-root = "s3://bucket/runs"', "`defaultPipelineRoot`", _TEXT
@@ -303,15 +344,15 @@ VALUES: dict[str, Value] = {
     ),
     "parallelism": Value(_parallelism, "", "refused: KFP has no field for it", {"not": {}}, local="`--jobs N`"),
     "requirements": Value(
-        lambda key, value: _text(key, str(value)), 'requirements = "requirements.txt"', "the steps' packages", _TEXT,
-        local="honoured",
+        lambda key, value: _worded(rule.filled)(key, str(value)), 'requirements = "requirements.txt"',
+        "the steps' packages", _TEXT, local="honoured",
     ),
     "packages": Value(_packages, 'packages = ["pandas>=2"]', "the packages of every step", _TEXTS, local="honoured"),
     "index-url": Value(
-        _text, 'index-url = "https://pypi.example.com/simple"', "where steps install from", _TEXT, local="honoured"
+        _index, 'index-url = "https://pypi.example.com/simple"', "where steps install from", _TEXT, local="honoured"
     ),
     "trusted-hosts": Value(
-        _texts, 'trusted-hosts = ["pypi.example.com"]', "where steps install from", _TEXTS, local="honoured"
+        _hosts, 'trusted-hosts = ["pypi.example.com"]', "where steps install from", _TEXTS, local="honoured"
     ),
     "pure": Value(_dotted, 'pure = ["mylib.score"]', "the edges of the graph", _TEXTS, local="honoured"),
 }  # fmt: skip

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from kalecompiler import settingrules as rule
 from kalecompiler import volumes
@@ -33,12 +33,11 @@ class SettingError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ParsedSetting:
-    """One setting, checked; `effective` unless a later version is to give it an effect."""
+    """One setting, checked."""
 
     kind: str
     key: str
     value: str
-    effective: bool = True
 
 
 class Shape(enum.Enum):
@@ -60,7 +59,7 @@ class Kind:
     there and `table` an example; `kale` how Kale's metadata calls it. `becomes` is the place in the package (in the
     documents of its YAML), `since` the KFP version that has it, `local` what a local run makes of it. `by_value`:
     settings of this kind are told apart by their value and not by their key. `shared`: it may be a default of all
-    steps. `effective`: it reaches the package in this version; where not, `instead` says what to do.
+    steps.
     """
 
     example: str
@@ -76,8 +75,6 @@ class Kind:
     by_value: bool = False
     shared: bool = True
     may_be_empty: bool = False
-    effective: bool = True
-    instead: str = field(default="the step runs without it; remove it if that is not enough")
 
 
 def parse_setting(kind: str, rest: str) -> ParsedSetting:
@@ -96,7 +93,7 @@ def check_setting(kind: str, key: str, value: str) -> ParsedSetting:
     wrong = grammar.check(key, value)
     if wrong:
         raise SettingError(f"is wrong: {wrong}", f"write it as in `{grammar.example}`")
-    return ParsedSetting(kind, key, value, grammar.effective)
+    return ParsedSetting(kind, key, value)
 
 
 def identity(kind: str, key: str, value: str) -> tuple[str, str]:
@@ -199,7 +196,7 @@ GRAMMAR: dict[str, Kind] = {
     ),
     "node-selector": Kind(
         "node-selector:disktype:ssd", 1, rule.label, "node-selectors", Shape.PAIRS,
-        'node-selectors = {disktype = "ssd"}', f"{_EXECUTOR}.nodeSelector.labels",
+        'node-selectors = {disktype = "ssd"}', f"{_EXECUTOR}.nodeSelector.labels", may_be_empty=True,
     ),
     "toleration": Kind(
         "toleration:nvidia.com/gpu=present:NoSchedule", 0, rule.toleration, "tolerations", Shape.LIST,
@@ -256,7 +253,11 @@ GRAMMAR: dict[str, Kind] = {
         "report:disabled", 0, rule.one_of("enabled", "disabled"), "report", Shape.SWITCH, "report = false",
         "the output `report` of the step, a `system.HTML`", local=_RUNS,
     ),
-    "together": Kind("together:load,clean", 0, rule.filled, by_value=True, effective=False),
+    "together": Kind(
+        "together:model,weights", 0, rule.variables, "together", Shape.LIST, 'together = ["model,weights"]',
+        "the inputs and outputs of the steps: who takes one of the variables takes all", local=_RUNS, by_value=True,
+        shared=False,
+    ),
     "metrics": Kind(
         "metrics:matrix=confusion", 0, rule.metric, "metrics", Shape.LIST, 'metrics = ["matrix=confusion"]',
         "an output of the step: `system.Metrics`, `system.ClassificationMetrics`, `system.Markdown` or `system.HTML`",

@@ -6,6 +6,7 @@ part in the graph, failures that are to be ignored and cannot be, a claim for on
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator, Mapping
 from itertools import combinations
 
@@ -85,14 +86,19 @@ def _claims(kind: str, key: str, value: str) -> Iterator[tuple[str, str]]:
     elif kind in MOUNTS:
         yield "the variable", volumes.variable(key)
         yield "the volume", key
-        yield "the path", value.partition(":")[0]
+        yield "the path", _path(value)
+
+
+def _path(value: str) -> str:
+    """The path that a volume's value names, without what makes no difference."""
+    return posixpath.normpath("/" + value.partition(":")[0].lstrip("/"))
 
 
 def _same_paths(step: Step, pipeline: Pipeline) -> Iterator[Diagnostic]:
     """Two volumes of one kind at the same path; of two kinds, it was said already."""
     paths: dict[tuple[str, str], str] = {}
     for kind, key, value in step.settings.others:
-        path = value.partition(":")[0]
+        path = _path(value)
         if kind in MOUNTS and (other := paths.setdefault((kind, path), key)) != key:
             message = f"step `{step.name}` has both volumes `{other}` and `{key}` at `{path}`"
             where = _at(step, pipeline, kind, key=key)
@@ -175,12 +181,19 @@ def _exit_step(step: Step, pipeline: Pipeline) -> Iterator[Diagnostic]:
 
 def _ignored_failures(pipeline: Pipeline) -> Iterator[Diagnostic]:
     names = {step.name for step in pipeline.steps}
+    exits = {step.name for step in pipeline.steps if step.exits}
     for step in pipeline.steps:
         ignored = {value for _, value in step.settings.of("ignore-failure")}
         for name in sorted(ignored):
             where = _at(step, pipeline, "ignore-failure", key=name)
             if name not in names:
                 yield Diagnostic(IGNORED_FAILURE, f"there is no step `{name}` whose failure can be ignored", where)
+            elif name == step.name:
+                message = f"step `{name}` cannot ignore its own failure"
+                yield Diagnostic(IGNORED_FAILURE, message, where, "name a step right before it, or use `retry`")
+            elif name in exits:
+                message = f"step `{step.name}` cannot ignore the failure of the exit step `{name}`, which runs last"
+                yield Diagnostic(IGNORED_FAILURE, message, where, "remove it")
             elif name not in step.after:
                 message = f"step `{step.name}` does not run right after `{name}`, whose failure it ignores"
                 yield Diagnostic(IGNORED_FAILURE, message, where, f"add `prev:{name}`")

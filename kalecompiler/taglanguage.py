@@ -150,10 +150,7 @@ def _setting(text: str, kind: str, rest: str) -> Tag:
     except SettingError as error:
         rule = rules.MALFORMED_TAG if error.malformed else rules.INVALID_SETTING
         return Tag(text, finding=Finding(rule, f"the tag `{shown(text)}` {error}", error.hint))
-    finding = None
-    if not setting.effective:
-        finding = Finding(rules.NO_EFFECT_YET, f"the tag `{text}` has no effect yet", GRAMMAR[kind].instead)
-    return Tag(text, setting=(setting.kind, setting.key, setting.value), finding=finding)
+    return Tag(text, setting=(setting.kind, setting.key, setting.value))
 
 
 def _misspelt(text: str) -> Tag:

@@ -38,7 +38,7 @@ __all__ = ["annotate", "step_settings", "task_name"]
 _FIELDS = frozenset(
     "image cache limit request label annotation max-artifact-size preview report metrics changes".split()
 )
-_OTHERS = frozenset(kind for kind, row in GRAMMAR.items() if row.effective and kind not in _FIELDS)
+_OTHERS = frozenset(kind for kind, row in GRAMMAR.items() if kind not in _FIELDS)
 
 # Several tags of these kinds on one step add up, where the values of other kinds contradict each other.
 ADDING = tuple(kind for kind, row in GRAMMAR.items() if row.by_value)
@@ -210,8 +210,7 @@ def _outside_step(annotation: Annotation, tagged: bool) -> list[Diagnostic]:
     rule: Rule = rules.TAG_OUTSIDE_STEP if tagged else rules.PREV_WITHOUT_STEP
     hint = "move the tag to a cell of the step that it is meant for"
     wrong = [(rule, origin) for origin in dict.fromkeys(p.origin for p in annotation.previous)]
-    # of the others it was said already that they have no effect yet
-    wrong += [(rules.TAG_OUTSIDE_STEP, s.origin) for s in annotation.settings if GRAMMAR[s.kind].effective]
+    wrong += [(rules.TAG_OUTSIDE_STEP, s.origin) for s in annotation.settings]
     return [Diagnostic(rule, f"the tag `{origin.tag}` has no effect on {what}", origin, hint) for rule, origin in wrong]
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from kalecompiler import names
 from kalecompiler.draws import VARIABLES
-from kalecompiler.facts import Definition, Grade, Known, Read, Site, Status, Summary
+from kalecompiler.facts import Binding, Definition, Grade, Known, Read, Site, Status, Summary
 from kalecompiler.preamble import Preamble
 
 
@@ -25,13 +25,14 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """What is connected: a step's name, its `prev:` names (None without any), its pieces, `changes:` tags, and the
-    shared cells as it finds them, where these differ from the whole of them."""
+    """What is connected: a step's name, its `prev:` names (None without any), its pieces, `changes:` and `together:`
+    tags, and the shared cells as it finds them, where these differ from the whole of them."""
 
     name: str
     previous: tuple[str, ...] | None
     pieces: tuple[Piece, ...]
     changes: tuple[str, ...] = ()
+    together: tuple[tuple[str, ...], ...] = ()
     preamble: Preamble | None = None
 
 
@@ -83,6 +84,8 @@ class Versions:
         self.places = places
         self.preamble = preamble
         self.parameters = parameters
+        self.gathering = sum(1 << position for position, place in enumerate(places) if place.unit.together)
+        self.anew: dict[str, int] = {}
         self.assigned: dict[str, int] = {}
         self.bound: dict[str, int] = {}
         self.tainted: dict[str, int] = {}
@@ -118,6 +121,8 @@ class Versions:
         for name, binding in place.summary.binds.items():
             self.assigned[name] = self.assigned.get(name, 0) | bit
             self.bound[name] = self.bound.get(name, 0) | bit
+            if self.gathering and given_anew(binding, name):
+                self.anew[name] = self.anew.get(name, 0) | bit
             if binding.known.definition is not None:
                 self.homes.setdefault(id(binding.known.definition.statement), position)
         top = {id(s) for s in statements(place.unit)}
@@ -269,6 +274,13 @@ def _text(known: Known) -> str | None:
     if known.definition is None:
         return None
     return known.path or ast.dump(known.definition.statement)
+
+
+def given_anew(binding: Binding, name: str) -> bool:
+    """Whether a step gives a name to another object, or deletes it: not `x = x or []`, nor `x += y`, nor perhaps."""
+    if binding.status is Status.MAYBE:
+        return False
+    return binding.status is Status.DELETED or name not in binding.known.roots
 
 
 def before(first: Site, second: Site) -> bool:

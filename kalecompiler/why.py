@@ -55,7 +55,9 @@ def _writes(step: Connected, variable: str) -> Iterator[tuple[str, Site]]:
     if binding is not None:
         how = {Status.BOUND: "binds it", Status.MAYBE: "may bind it", Status.DELETED: "deletes it"}[binding.status]
         yield how, binding.site
-    if change is not None:
+    if change is not None and variable in step.summary.company:
+        yield "hands it on, as it is kept together with what it changes", change.site
+    elif change is not None:
         yield ("changes it in place" if change.grade is Grade.DEFINITE else "may change it in place"), change.site
 
 
@@ -63,7 +65,10 @@ def _reader(analysis: Analysis, step: Connected, variable: str) -> Iterator[str]
     read = step.summary.reads.get(variable)
     where = f", {_place(analysis.reading.locate(step.name, read.site))}" if read is not None else ""
     through = f", in `{read.owner}`" if read is not None and read.owner else ""
-    yield f"step `{step.name}` reads it{through}{where}"
+    if variable in step.summary.company:
+        yield f"step `{step.name}` takes it, as it is kept together with what it reads{where}"
+    else:
+        yield f"step `{step.name}` reads it{through}{where}"
     yield f"  gets {_source(analysis, step, variable)}"
     order = [c.name for c in analysis.flow.steps]
     earlier = analysis.flow.steps[: order.index(step.name)]

@@ -115,7 +115,7 @@ BECOMES: dict[str, dict[str, Json]] = {
     "ignore-failure": {"T.triggerPolicy.strategy": "ALL_UPSTREAM_TASKS_COMPLETED"},
 }
 # These are no fields of KFP: what they do is tested with the dataflow and the values.
-IN_THE_STEP = {"max-artifact-size", "preview", "changes", "metrics", "report", "snapshot"}
+IN_THE_STEP = {"max-artifact-size", "preview", "changes", "metrics", "report", "snapshot", "together"}
 VALUE_BECOMES: dict[str, dict[str, Json]] = {
     "pipeline-name": {"pipelineInfo.name": "churn"},
     "display-name": {"pipelineInfo.displayName": "Who leaves?"},
@@ -136,7 +136,7 @@ VALUE_BECOMES: dict[str, dict[str, Json]] = {
 # Read elsewhere: the experiment when a run is submitted, the others with packages and dataflow.
 NOT_IN_THE_PACKAGE = {"experiment", "parallelism", "requirements", "packages", "index-url", "trusted-hosts", "pure"}
 
-TEXT = "# %% step:load\nx = 1\nprint(x)\n# %% {tags}\nmodel = 2\nmatrix = [[1]]\nprint(model)\n"
+TEXT = "# %% step:load\nx = 1\nprint(x)\n# %% {tags}\nmodel = 2\nmatrix = [[1]]\nweights = matrix\nprint(model)\n"
 
 
 def notebook(folder: Path, *tags: str, **metadata: Json) -> Path:
@@ -185,7 +185,7 @@ def settings_of(path: Path) -> StepSettings:
 
 
 def test_every_row_is_in_one_of_the_tables() -> None:
-    rows = {kind for kind, row in GRAMMAR.items() if row.effective}
+    rows = set(GRAMMAR)
     assert set(BECOMES) | IN_THE_STEP == rows
     assert set(VALUE_BECOMES) | NOT_IN_THE_PACKAGE == set(VALUES)
 
@@ -199,7 +199,7 @@ def test_a_tag_changes_the_package_at_its_spot_and_nothing_without_it(kind: str,
     assert found != package(notebook(tmp_path, *before)) or kind in ("image", "cache")
 
 
-@pytest.mark.parametrize("kind", [kind for kind, row in GRAMMAR.items() if row.name and row.effective])
+@pytest.mark.parametrize("kind", [kind for kind, row in GRAMMAR.items() if row.name])
 def test_a_setting_means_the_same_wherever_it_stands(kind: str, tmp_path: Path) -> None:
     row = GRAMMAR[kind]
     before = ["prev:load"] if kind == "ignore-failure" else []
@@ -284,7 +284,7 @@ WRONG: dict[str, list[str]] = {
     "secret-volume": ["a.b:/x", "db:x", "db:/", "db:/a/../b"],
     "config-map": ["Db:key:ENV"],
     "config-map-volume": ["db:relative"],
-    "field-path": ["POD:metadata.nome", "1P:metadata.name"],
+    "field-path": ["POD:metadata.nome", "1P:metadata.name", "A:metadata.labels['a:b']"],
     "volume": ["data:x", "Data:/x", "data:/x:ro", "data:/x:sub-path=/a", "data:/x:size=1Gi", "data:/x:access=RWX"],
     "new-volume": ["a:/x", "a:/x:size=1Gi", "a:/x:size=big,class=c", "a:/x:size=1Gi,class=c,class=d"],
     "empty-dir": ["a:/x:medium=Disk", "a:/x:size=0"],
@@ -298,7 +298,12 @@ WRONG: dict[str, list[str]] = {
     "display-name": ["two\nlines", "{{x}}", "n" * 129],
     "max-artifact-size": ["0", "2GB"],
     "preview": ["101", "x"],
+    "snapshot": ["some", "ALL"],
+    "report": ["maybe"],
+    "metrics": ["a.b", "matrix=pie", "=roc"],
+    "ignore-failure": [" "],
     "changes": ["a.b"],
+    "together": ["a", "a,", "a,a", "a.b,c", "a, b", "a,b,a"],
 }
 
 
@@ -313,16 +318,25 @@ def test_a_wrong_value_is_refused_on_its_cell_and_tag_with_an_example(kind: str,
     assert len(finding.message) < 400
 
 
-@pytest.mark.parametrize("kind", [kind for kind in WRONG if GRAMMAR[kind].name and GRAMMAR[kind].shared])
+def test_every_row_that_takes_a_value_has_a_wrong_one() -> None:
+    assert set(WRONG) == set(GRAMMAR) - {"exit"}  # it takes a step's name, which is tested with the exit steps
+
+
+@pytest.mark.parametrize("kind", [kind for kind in WRONG if GRAMMAR[kind].name])
 def test_a_wrong_value_in_a_table_is_refused_with_its_place(kind: str, tmp_path: Path) -> None:
     row, rest = GRAMMAR[kind], WRONG[kind][0]
     name, _, value = rest.rpartition(":") if row.shape is Shape.PAIRS else ("", "", rest)
     content: Json = {name: value} if row.shape is Shape.PAIRS else [rest] if row.shape is Shape.LIST else rest
-    table = {row.name: content}
-    (finding,) = refused(notebook(tmp_path, kalecompiler=table))
+    (finding,) = refused(notebook(tmp_path, kalecompiler={"steps": {"train": {row.name: content}}}))
+    assert finding.rule.code == "KC132"
+    assert f"`steps.train`: `{row.name}" in finding.message
+    assert finding.location.key[:5] == ("metadata", "kalecompiler", "steps", "train", row.name)
+    if not row.shared:
+        return
+    (finding,) = refused(notebook(tmp_path, kalecompiler={row.name: content}))
     assert finding.rule.code == "KC132"
     assert f"`{row.name}" in finding.message
-    assert finding.location.key[:2] == ("metadata", "kalecompiler")
+    assert finding.location.key[:3] == ("metadata", "kalecompiler", row.name)
     inline = json.dumps(content) if not isinstance(content, dict) else f"{{{json.dumps(name)} = {json.dumps(value)}}}"
     pyproject(tmp_path, f"[tool.kalecompiler]\n{row.name} = {inline}\n")
     with pytest.raises(UsageError, match=re.escape(f"{tmp_path / 'pyproject.toml'}: `{row.name}")):
@@ -338,6 +352,20 @@ def test_a_wrong_value_in_a_table_is_refused_with_its_place(kind: str, tmp_path:
         ('workspace = "1e3"', "`1e3` is no size"),
         ('workspace = "1Gi:size=2Gi"', "none of its options"),
         ('display-name = "a\\nb"', "no text on one line"),
+        ('exit = " "', "`exit` is wrong: its value is missing"),
+        ('requirements = ""', "`requirements` is wrong: its value is missing"),
+        ('pipeline-name = ""', "`pipeline-name` is wrong: its value is missing"),
+        ('experiment = "a\\nb"', "`a\\nb` is no name on one line"),
+        ('index-url = "pypi"', "`pypi` is no address of an index"),
+        (
+            'index-url = "https://me:word@pypi.example.com"',
+            "which would stand in the package; write the address without",
+        ),
+        ('packages = ["a @ git+https://token@example.com/a"]', "it holds an address with a user or password"),
+        ('trusted-hosts = ["a/b"]', "`a/b` is no name of a host"),
+        ("image_pull_policy = 'Always'\nimage-pull-policy = 'Never'", "has `image-pull-policy` twice, once with `_`"),
+        ("steps.train.limits.cpu = 'two'", "`steps.train`: `limits.cpu` is wrong: `two` is no quantity"),
+        ("steps.train.tags = ['exit:']", "`steps.train`: `tags`: `exit:` is no setting of a step"),
         ("parallelism = 2", "KFP has no field for the number of steps that run at once; give a local run `--jobs N`"),
     ],
 )
@@ -358,6 +386,7 @@ CONFLICTS: dict[str, tuple[list[str], str]] = {
     "a volume's variable": (["env:KALE_VOLUME_D:1", "volume:d:/d"], "`KALE_VOLUME_D`"),
     "a path twice": (["volume:d:/d", "empty-dir:e:/d"], "has the path `/d`"),
     "a path twice, of one kind": (["volume:d:/d", "volume:e:/d"], "both volumes `d` and `e` at `/d`"),
+    "a path twice, spelt in two ways": (["volume:d:/d", "volume:e://d/"], "both volumes `d` and `e` at `/d`"),
     "a volume's name twice": (["volume:d:/d", "secret-volume:d:/e"], "has the volume `d`"),
     "a request above its limit": (["request:cpu:2", "limit:cpu:500m"], "requests 2 of cpu, and its limit is 500m"),
 }
@@ -398,6 +427,11 @@ def test_what_an_exit_step_cannot_be(text: str, message: str, tmp_path: Path) ->
 
 
 IGNORED: dict[str, tuple[str, str]] = {
+    "its own": ("# %% step:a ignore-failure:a\nx = 1", "step `a` cannot ignore its own failure"),
+    "of the exit step": (
+        "# %% step:a\nx = 1\n# %% step:b ignore-failure:e\ny = 1\n# %% exit:e\nz = 1",
+        "cannot ignore the failure of the exit step `e`, which runs last",
+    ),
     "no such step": ("# %% step:a\nx = 1\n# %% step:b ignore-failure:c prev:a\ny = 1", "there is no step `c`"),
     "not right before": ("# %% step:a\nx = 1\n# %% step:b ignore-failure:a\ny = 1", "does not run right after `a`"),
     "with its data": ("# %% step:a\nx = 1\n# %% step:b ignore-failure:a prev:a\nprint(x)", "reads `x` from `a`"),
@@ -462,6 +496,16 @@ def test_new_volumes_of_two_steps_are_one_claim_that_both_end(tmp_path: Path) ->
         commands.compile_(notebook(tmp_path, "new-volume:w:/w:size=2Gi,class=c"), {})
 
 
+def test_a_node_may_be_chosen_by_a_label_without_a_value(tmp_path: Path) -> None:
+    tag = "node-selector:node-role.kubernetes.io/gpu:"
+    assert at(package(notebook(tmp_path, tag)), "E.nodeSelector.labels") == {"node-role.kubernetes.io/gpu": ""}
+
+
+def test_a_wrong_value_of_a_step_in_the_metadata_is_found_by_its_keys(tmp_path: Path) -> None:
+    (finding,) = refused(notebook(tmp_path, kalecompiler={"steps": {"train": {"limits": {"cpu": "two"}}}}))
+    assert finding.location.key == ("metadata", "kalecompiler", "steps", "train", "limits", "cpu")
+
+
 def test_an_older_kfp_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.metadata.version", lambda name: "2.15.2")
     pyproject(tmp_path, '[tool.kalecompiler]\nttl = "7d"\n')
@@ -474,6 +518,6 @@ def test_an_older_kfp_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 def test_the_page_of_the_settings_has_every_row() -> None:
     page = settingpage.document()
-    for kind, row in GRAMMAR.items():
-        assert f"`{row.example if row.effective else kind}`" in page
+    for row in GRAMMAR.values():
+        assert f"`{row.example}`" in page
     assert all(f"| `{key}` |" in page for key in VALUES)

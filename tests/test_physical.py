@@ -87,7 +87,7 @@ def test_the_end_of_a_place_is_found_too() -> None:
 
 
 def test_findings_on_other_files_and_with_a_place_are_left_alone() -> None:
-    other = Diagnostic(RULES["KC105"], "m", Location("pyproject.toml"))
+    other = Diagnostic(RULES["KC129"], "m", Location("pyproject.toml"))
     placed = Diagnostic(RULES["KC001"], "m", Location("n.ipynb", file_line=7, file_column=2))
     assert physical.place("{}", [other, placed], "n.ipynb") == [other, placed]
 

@@ -232,7 +232,11 @@ REFUSED: dict[str, tuple[str, str]] = {
     "a tag that is none": ("tags = ['cpu:2']", "`tags`: `cpu:2` is no setting of a step"),
     "a tag that is nearly one": ("tags = ['limits:cpu:2']", "did you mean `limit:...`?"),
     "a tag that is malformed": ("tags = ['limit:cpu']", "`tags`: `limit:cpu` is malformed; write it as in"),
-    "a tag for one step only": ("tags = ['changes:x']", "`tags`: `changes:x` is no setting of a step"),
+    "a tag for one step only": (
+        "tags = ['changes:x']",
+        "`tags`: `changes:x` is a setting of one step, and not of all; tag the step that is meant, "
+        "or write it in `steps.NAME.tags`",
+    ),
     "a requirements file that is not there": ("requirements = 'no.txt'", "no.txt does not exist"),
     "broken TOML": ("image = ", "is not valid TOML"),
 }
@@ -385,10 +389,10 @@ METADATA: dict[str, tuple[dict[str, Any], str, str]] = {
         "KC130",
         "`steps_defaults`: `generate_html_report` has no effect",
     ),
-    "a later setting in steps_defaults": (
+    "a setting of one step in steps_defaults": (
         {"kubeflow_notebook": {"steps_defaults": ["together:a,b"]}},
-        "KC105",
-        "the setting `together:a,b` has no effect yet",
+        "KC132",
+        "`tags`: `together:a,b` is a setting of one step, and not of all",
     ),
     "a wrong secret in steps_defaults": (
         {"kubeflow_notebook": {"steps_defaults": {"secrets": {"A": {"secret_name": "Db", "secret_key": "k"}}}}},
@@ -552,7 +556,7 @@ def test_the_original_notebooks_of_kale(shared: Path) -> None:
     for row in manifest:
         book, _ = notebook.read(shared / "notebooks" / row["file"])
         found[Path(row["file"]).stem], findings = settings.load(book, {})
-        assert {f.rule.code for f in findings} <= {"KC105", "KC130", "KC134"}, row["file"]
+        assert {f.rule.code for f in findings} <= {"KC130", "KC134"}, row["file"]
     assert found["iris"].pipeline_name == "iris-pipeline"
     assert found["iris"].experiment == "iris-experiment"
     assert triples(found["digit-recognizer-kale"].defaults) == [

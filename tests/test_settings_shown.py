@@ -59,6 +59,53 @@ def test_each_value_and_where_it_came_from(
     }
 
 
+def test_every_setting_is_shown_with_its_origin_from_each_place(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tomllib = pytest.importorskip("tomllib")
+    steps = {f"s{number}": kind for number, kind in enumerate(GRAMMAR)}
+    tagged = [f"# %% {json.dumps([f'step:{name}', GRAMMAR[kind].example])}\nx = 1" for name, kind in steps.items()]
+    bare = [f"# %% step:{name}\nx = 1" for name in steps]
+    tables = {name: GRAMMAR[kind].table for name, kind in steps.items() if GRAMMAR[kind].table}
+
+    def origins(text: list[str], **metadata: object) -> dict[str, set[str]]:
+        write_notebook(tmp_path / "n.ipynb", "\n".join(text), **metadata)
+        main(["config", "n.ipynb", "--show-origin", "--format", "json"])
+        rows = json.loads(capsys.readouterr().out)
+        found: dict[str, set[str]] = {}
+        for row in rows:
+            if row["key"].startswith("steps."):
+                found.setdefault(row["key"].split(".")[1], set()).add(row["origin"])
+        return found
+
+    found = origins(tagged)
+    for number, (name, kind) in enumerate(steps.items(), 1):
+        assert f"n.ipynb, cell {number}, tag {GRAMMAR[kind].example}" in found[name]
+    values = {name: tomllib.loads(text) for name, text in tables.items()}
+    found = origins(bare, kalecompiler={"steps": values})
+    assert all("n.ipynb, metadata.kalecompiler" in found[name] for name in values)
+    (tmp_path / "pyproject.toml").write_text(
+        "\n".join(f"[tool.kalecompiler.steps.{name}]\n{text}" for name, text in tables.items()), encoding="utf-8"
+    )
+    found = origins(bare)
+    assert all(str(tmp_path / "pyproject.toml") in found[name] for name in values)
+
+
+@pytest.mark.parametrize("place", ["pyproject", "metadata"])
+def test_every_value_of_the_pipeline_is_shown_with_its_origin(
+    place: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "requirements.txt").write_text("six\n", encoding="utf-8")
+    rows = "\n".join(value.table for value in VALUES.values() if value.table)
+    here = place == "metadata"
+    (tmp_path / "pyproject.toml").write_text("" if here else f"[tool.kalecompiler]\n{rows}\n", encoding="utf-8")
+    write_notebook(tmp_path / "n.ipynb", TEXT, **({"kalecompiler": table(rows)} if here else {}))
+    main(["config", "n.ipynb", "--show-origin", "--format", "json"])
+    found = {row["key"]: row["origin"] for row in json.loads(capsys.readouterr().out)}
+    origin = "n.ipynb, metadata.kalecompiler" if here else str(tmp_path / "pyproject.toml")
+    assert {found[key] for key, value in VALUES.items() if value.table} == {origin}
+
+
 def test_without_origins_and_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_notebook(tmp_path / "n.ipynb", "# %% step:a\nx = 1")
     assert shown(capsys) == ['pipeline-name = "n"', 'image = "python:3.11"', 'steps.a.image = "python:3.11"']

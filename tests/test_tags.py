@@ -564,30 +564,12 @@ def test_settings(text: str, setting: tuple[str, str, str]) -> None:
     assert (tag.setting, tag.finding) == (setting, None)
 
 
-LATER = {
-    "together:a,b": ("together", "", "a,b"),
-}
-
-
-@pytest.mark.parametrize(("text", "setting"), LATER.items(), ids=LATER)
-def test_settings_of_later_versions_are_accepted_with_one_warning_each(
-    text: str, setting: tuple[str, str, str]
-) -> None:
-    assert taglanguage.parse(text).setting == setting
-    _, findings = annotate(f"# %% step:a {text}\nx = 1")
-    assert [(f.rule.code, f.message) for f in findings] == [("KC105", f"the tag `{text}` has no effect yet")]
-
-
 def test_an_exit_tag_names_the_step_that_it_makes_an_exit_step() -> None:
     named, bare = taglanguage.parse("exit:bye"), taglanguage.parse("exit")
     assert (named.step, named.setting) == ("bye", ("exit", "", ""))
     assert (bare.step, bare.setting) == (None, ("exit", "", ""))
     assert annotate("# %% step:a\nx = 1\n# %% step:bye exit:bye\ny = 1")[1] == []
     assert [f.rule.code for f in annotate("# %% step:a exit:bye\nx = 1")[1]] == ["KC107"]
-
-
-def test_only_what_a_later_version_brings_has_no_effect() -> None:
-    assert {kind for kind, row in GRAMMAR.items() if not row.effective} == {kind for kind, _, _ in LATER.values()}
 
 
 @pytest.mark.parametrize("kind", GRAMMAR)

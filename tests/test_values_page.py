@@ -156,7 +156,7 @@ def test_the_settings_of_the_page_are_settings() -> None:
         ("preview", "", "5"),
     }
     assert [row[2].strip("`").partition(" = ")[0] for row in rows] == ["max-artifact-size", "preview"]
-    assert all(GRAMMAR[row[1].strip("`").partition(":")[0]].effective for row in rows)
+    assert all(row[1].strip("`").partition(":")[0] in GRAMMAR for row in rows)
 
 
 def test_the_largest_artifact_is_refused_with_both_sizes(tmp_path: Path) -> None:

@@ -5,8 +5,9 @@ A secret's value goes into the environment of the steps that refer to it, and no
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from kalecompiler.local.tasks import Task
 
 ENVIRONMENT = "env"
 OPTIONS = {pods.CLAIM: "--volume", pods.SECRET: "--secret", pods.CONFIG_MAP: "--config-map"}
+LARGEST = 1 << 20  # Kubernetes takes no larger secret
 # A dot keeps this from being a task's name.
 VOLUMES = "volumes.d"
 
@@ -79,9 +81,23 @@ def environment(provided: Provided, task: Task, folder: Path) -> dict[str, str]:
     return found
 
 
-def secrets_of(provided: Provided, task: Task) -> list[str]:
-    """The values of a task's secrets, which must not stay in its log."""
-    return [_value(provided, r, task.name) for r in task.pod.references if r.kind == pods.SECRET]
+def secrets_of(provided: Provided, tasks: Iterable[Task]) -> list[str]:
+    """The values of the secrets of all tasks, which must stay in no log: one may hand a secret on to another."""
+    found: dict[str, None] = {}
+    for task in tasks:
+        values = [_value(provided, r, task.name) for r in task.pod.references if r.kind == pods.SECRET]
+        places = [provided.folder(mount.kind, mount.name) for mount in task.pod.folders if mount.kind == pods.SECRET]
+        values += [text for place in places if place is not None for text in _texts(place)]
+        found |= {text: None for value in values for text in (value, value.strip())}
+    return list(found)
+
+
+def _texts(folder: Path) -> Iterator[str]:
+    """The contents of the files of a secret that is a folder, where they are text and no larger than a secret."""
+    for path in folder.iterdir():
+        if path.is_file() and path.stat().st_size <= LARGEST:
+            with contextlib.suppress(UnicodeDecodeError):
+                yield path.read_text(encoding="utf-8")
 
 
 def left_out(provided: Provided, tasks: Iterable[Task]) -> str | None:

@@ -100,6 +100,7 @@ class Runner:
     _over: bool = False
     _produced: dict[str, Produced] = field(default_factory=dict)
     _attempts: dict[str, _Attempt] = field(default_factory=dict)
+    _secrets: list[str] = field(default_factory=list)
     _failed: dict[str, int] = field(default_factory=dict)
     _paused: set[str] = field(default_factory=set)
     _timers: Timers = field(default_factory=Timers)
@@ -110,6 +111,8 @@ class Runner:
     def run(self) -> Mapping[str, StepResult]:
         """Run all tasks; at the end no process is left. What `on_event` raises ends the run, and comes through."""
         environment = step_environment(self.plan.tasks, self.plan.jobs)
+        own = [task for key, task in self.plan.tasks.items() if key not in self.plan.taken]
+        self._secrets = provided.secrets_of(self.plan.provided, own)
         for key, taken in self.plan.taken.items():
             self._take_over(self.plan.tasks[key], taken)
         with stop_signals(lambda: self._messages.put(None)), processes(self.plan.folder.name) as running:
@@ -189,7 +192,7 @@ class Runner:
         folder = self.plan.folder / key
         log = folder / LOG
         shown = [folder / port for port in sorted(attempt.carried.shown)]
-        mask([log, folder / DISPLAY, *shown], provided.secrets_of(self.plan.provided, task))
+        mask([log, folder / DISPLAY, *shown], self._secrets)
         if status != 0 and self.stopping:
             self._record(key, StepResult(task.name, Status.STOPPED, seconds, log))
         elif status != 0 or attempt.late:

@@ -59,6 +59,8 @@ def extras(step: Mapping[str, Any], others: str = "") -> tuple[str, ...]:
         needed.add("mirror")
     for tracker in (step.get("tracking") or {}).get("trackers", ()):
         needed.update({tracker["name"]} & TRACKERS)
+    if "secrets" in (step.get("snapshot") or ()):
+        needed.add("withheld")
     if _keeps(step):
         needed.add("outputs")
     if "outputs" in needed or step.get("outputs"):

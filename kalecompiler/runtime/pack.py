@@ -55,6 +55,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "shell": ("shell",),
     "snapshot": ("snapshot",),
     "mirror": ("mirror",),
+    "withheld": ("withheld",),
     "telling": ("telling", "delivery", "kalecompiler.tracking.tracker", "kalecompiler.tracking.calls"),
     "jsonl": ("kalecompiler.tracking.jsonlines",),
     "mlflow": ("kalecompiler.tracking.mlflowruns",),

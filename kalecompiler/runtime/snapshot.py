@@ -46,7 +46,8 @@ class Snapshot:
         """
         self.step, self.task, self.kernel = step, task, kernel
         self.known = {*kernel.namespace}
-        self.secrets = list(filter(None, map(os.environ.get, step["snapshot"].get("secrets", ()))))
+        withheld = parts.find("withheld")
+        self.secrets = withheld.Secrets(step["snapshot"].get("secrets", ())) if withheld else None
         self.found: dict[str, Any] = {"format": 1, "when": "after", "started": time.time()}
         self.error: BaseException | None = None
         self.others = task.finish, kernel.close, kernel.recorder.fail
@@ -79,6 +80,8 @@ class Snapshot:
         step = self.step
         wanted = step["snapshot"]
         path = self.task.new_output(wanted["port"])
+        if self.secrets:
+            self.secrets.tell(self.task, self._written())
         variables = {item["metadata"]["variable"]: {**item["metadata"], "port": port} for port, item in self._written()}
         values: list[str] = []
         if error:
@@ -104,8 +107,8 @@ class Snapshot:
             variables=variables,
         )
         line = json.dumps(self.found, default=str).encode()
-        for secret in self.secrets:
-            line = line.replace(json.dumps(secret)[1:-1].encode(), b"***")
+        if self.secrets:
+            line = self.secrets.masked(line)
         with open(path, "wb") as file:
             file.write(line.ljust(len(line) + -(len(line) + 1) % bundle.ALIGN) + b"\n")
             for name in values:
@@ -132,19 +135,22 @@ class Snapshot:
         outputs.recipes()
         sys.modules[f"{__package__}.limits"] = sys.modules[__name__]  # `writing` asks its `check`
         at = 0
+        # it may be anywhere in what the step made of it
+        told = any(self.task.input(item["port"])[1].get("secret") for item in self.step.get("inputs", ()))
         options = {**self.step, "max-artifact-size": 0 if self.step["snapshot"]["level"] == "all" else SMALL}
         for name, value in list(self.kernel.namespace.items()):
             if name[0] == "_" or name in variables or name in self.known:
                 continue
             if isinstance(value, DEFINED) and "<" not in getattr(value, "__qualname__", ""):
                 continue
-            if SECRET.match(name):
-                variables[name] = {"error": "its name looks like that of a secret"}
+            if told or SECRET.match(name):
+                reason = "an input of the step holds" if told else "its name looks like that of"
+                variables[name] = {"error": f"{reason} a secret"}
                 continue
             file = f"{path}.{len(values)}.value"
             try:
                 variables[name] = {**saving.save(file, value, name, options), "at": at}
-                if self.secrets and self._holds_secret(file):
+                if self.secrets and self.secrets.within(file):
                     os.unlink(file)
                     raise failure.ValueProblem("it holds a secret of the step")
                 values.append(file)
@@ -152,11 +158,6 @@ class Snapshot:
             except Exception as error:  # saving runs methods of any class; a lost variable must not fail the step
                 reason = str(error).partition("\n")[0]
                 variables[name] = {**about.describe(value), "variable": name, "error": reason}
-
-    def _holds_secret(self, path: str) -> bool:
-        with open(path, "rb") as file:
-            data = file.read()
-        return any(secret.encode() in data for secret in self.secrets)
 
     def _input(self, item: Mapping[str, Any]) -> Any:
         artifact = self.task.inputs["artifacts"][item["port"]]["artifacts"][0]
