@@ -81,3 +81,17 @@ def test_it_is_not_in_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     text = commands.compile_(write_notebook(tmp_path / "n.ipynb", TEXT), {}).compiled.text
     assert SECRET not in text
     assert "secretKey: key" in text
+
+
+@pytest.mark.parametrize("secret", ["1", "", "digest", "sha256"])
+def test_a_secret_like_any_word_spoils_no_snapshot(tmp_path: Path, secret: str) -> None:
+    (tmp_path / "db.env").write_text(f"key={secret}\n", encoding="utf-8")
+    text = "# %% step:a secret:db:key:DB_VALUE snapshot:all\nplain = {'n': 11}\n# %% step:b\nprint(plain)"
+    (tmp_path / "work").mkdir()
+    run = Run(tmp_path / "work", text, secrets=(f"db={tmp_path / 'db.env'}",))
+    assert run.result.folder is not None
+    store = Store(run.result.folder.parents[1] / "store")
+    left = store.manifests(run.result.run)["a", "after"].variables["plain"]
+    assert left.file is not None
+    assert left.digest == left.file.digest
+    assert not run.log("a")

@@ -106,9 +106,9 @@ class Snapshot:
             random=_random(),
             variables=variables,
         )
-        line = json.dumps(self.found, default=str).encode()
         if self.secrets:
-            line = self.secrets.masked(line)
+            self.found = self.secrets.masked(self.found)
+        line = json.dumps(self.found, default=str).encode()
         with open(path, "wb") as file:
             file.write(line.ljust(len(line) + -(len(line) + 1) % bundle.ALIGN) + b"\n")
             for name in values:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import mmap
 import os
+import re
 import sys
 
 TYPE_CHECKING = False
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from . import contract
 
+# Shorter ones are pieces of ordinary words.
+SHORTEST = 4
+DIGEST = re.compile(r"(\w+:)?[0-9a-f]{64}")
 CODES = "utf-8", "utf-16-le", "utf-32-le"  # the last is that of numpy's texts
 
 
@@ -22,18 +25,25 @@ class Secrets:
 
     def __init__(self, names: Sequence[str]) -> None:
         values = [value for name in names for value in _values(name)]
-        self.texts = sorted({text for value in values for text in (value, value.strip()) if text})
+        texts = {text for value in values for text in (value, value.strip())}
+        self.texts = sorted(text for text in texts if len(text) >= SHORTEST)
 
-    def masked(self, line: bytes) -> bytes:
-        """A line of JSON without them."""
-        for text in self.texts:
-            line = line.replace(json.dumps(text)[1:-1].encode(), b"***")
-        return line
+    def masked(self, found: Any) -> Any:
+        """JSON values without them; names and digests stay."""
+        if isinstance(found, dict):
+            return {name: self.masked(item) for name, item in found.items()}
+        if isinstance(found, (list, tuple)):
+            return [self.masked(item) for item in found]
+        if isinstance(found, str) and not DIGEST.fullmatch(found):
+            for text in self.texts:
+                found = found.replace(text, "***")
+        return found
 
     def within(self, path: str) -> bool:
-        """Whether a file, which is not empty, holds one of them."""
+        """Whether the file of a value holds one of them, before its header."""
         with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            return any(data.find(text.encode(code)) >= 0 for text in self.texts for code in CODES)
+            end = len(data) - 16 - int.from_bytes(data[-16:-8], "little")
+            return any(data.find(text.encode(code), 0, end) >= 0 for text in self.texts for code in CODES)
 
     def tell(self, task: contract.Task, written: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
         """Say which of the variables that are handed on hold a secret, and mark their artifacts."""
