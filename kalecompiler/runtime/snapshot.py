@@ -47,7 +47,7 @@ class Snapshot:
         self.step, self.task, self.kernel = step, task, kernel
         self.known = {*kernel.namespace}
         withheld = parts.find("withheld")
-        self.secrets = withheld.Secrets(step["snapshot"].get("secrets", ())) if withheld else None
+        self.secrets = withheld and withheld.Secrets(step["snapshot"]["secrets"])
         self.found: dict[str, Any] = {"format": 1, "when": "after", "started": time.time()}
         self.error: BaseException | None = None
         self.others = task.finish, kernel.close, kernel.recorder.fail
