@@ -110,7 +110,7 @@ class Snapshot:
             self.found = self.secrets.masked(self.found)
         line = json.dumps(self.found, default=str).encode()
         with open(path, "wb") as file:
-            file.write(line.ljust(len(line) + -(len(line) + 1) % bundle.ALIGN) + b"\n")
+            file.write(line.ljust(len(line) + ~len(line) % bundle.ALIGN) + b"\n")
             for name in values:
                 with open(name, "rb") as value:
                     file.writelines(iter(lambda value=value: value.read(SMALL), b""))  # type: ignore[misc]
