@@ -15,7 +15,7 @@ from kalecompiler import commands
 from kalecompiler.commands import Package, RunRequest
 from kalecompiler.diagnostics import UsageError
 from kalecompiler.local.folders import STORE, folder_of_run, home_of
-from kalecompiler.snapshots import find, moment, recover, reuse, shown
+from kalecompiler.snapshots import find, moment, place, recover, reuse, shown
 from kalecompiler.snapshots.checkout import CheckedOut, Request, checkout, lab, require_lab
 from kalecompiler.snapshots.objects import StoreProblem
 from kalecompiler.snapshots.reuse import Decision
@@ -77,19 +77,29 @@ def describe(done: CheckedOut) -> str:
 
 
 def plan(
-    run: str, folder: Path, request: RunRequest, start: str | None, *, trust: bool, options: commands.Options
+    run: str,
+    folder: Path,
+    request: RunRequest,
+    start: str | None,
+    *,
+    trust: bool,
+    options: commands.Options,
+    given: Path | None = None,
 ) -> Resumption:
-    """What resuming a run means, with its notebook as it is now. Raises UsageError, NotebookError."""
+    """What resuming a run means, with its notebook as it is now, or with the `given` one.
+
+    Raises UsageError, NotebookError.
+    """
     found = find.find(run, folder)
     record = recover.recover(found.store, found.record)
-    notebook = Path(record.workdir) / record.notebook_name
+    notebook = given or place.notebook(found.store, record)
     if record.package is None:
         raise UsageError(
             f"{record.run} ran at an endpoint: its states can be opened here, but it is not gone on with here; `kalec "
             "submit` runs the notebook there again, where KFP's cache takes over the steps that are as they were"
         )
-    if not record.notebook_name or not notebook.is_file():
-        raise UsageError(f"the notebook of {record.run} is not there any more: {notebook}")
+    if not notebook.is_file():
+        raise UsageError(f"the notebook of {record.run} is not there: {notebook}; name it with --notebook")
     package = commands.compile_(notebook, options)
     old = reuse.past(found.store, record)
     known = {parameter.name for parameter in package.pipeline.parameters}

@@ -117,6 +117,12 @@ def checkout(
 @click.option(
     "--jobs", type=click.IntRange(min=1), metavar="N", help="Steps that run at once; as many as there are cores."
 )
+@click.option(
+    "--notebook",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="The notebook to go on with; else the one beside the run's store, or where the run had it.",
+)
 @click.option("--trust", is_flag=True, help="Take over what nobody vouches for, too: it may run code.")
 @FOLDER
 @VOLUMES
@@ -129,6 +135,7 @@ def resume(
     run: str,
     start: str | None,
     only_plan: bool,
+    notebook: Path | None,
     folder: Path | None,
     trust: bool,
     format_: str,
@@ -143,8 +150,10 @@ def resume(
     from kalecompiler import commands, travel
 
     wanted = commands.RunRequest(**request)
-    found = travel.plan(run, folder or Path.cwd(), wanted, start, trust=trust, options={"image": image})
+    place = folder or Path.cwd()
+    found = travel.plan(run, place, wanted, start, trust=trust, options={"image": image}, given=notebook)
     console.findings(found.package.diagnostics, err=True)
+    console.note(f"notebook {found.notebook}")
     if only_plan:
         click.echo(travel.plan_text(found.decisions, format_))
         return 0

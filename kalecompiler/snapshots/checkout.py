@@ -14,7 +14,7 @@ from typing import Any
 from kalecompiler.diagnostics import UsageError
 from kalecompiler.files import write_atomic
 from kalecompiler.local.folders import folder_of_run
-from kalecompiler.snapshots import kernelspec, moment, notebookout, state
+from kalecompiler.snapshots import kernelspec, moment, notebookout, place, state
 from kalecompiler.snapshots.find import Found
 from kalecompiler.snapshots.manifest import BEFORE
 from kalecompiler.snapshots.state import State
@@ -77,8 +77,7 @@ def _target(at: State, request: Request, text: str) -> Path:
         if target.exists() and not request.force and not _is_same(target, text):
             raise UsageError(f"{target} exists already: --force replaces it, or name another file")
         return target
-    folder = Path(at.record.workdir) if at.record.workdir else Path()
-    folder = folder if folder.is_dir() else Path()
+    folder = place.folder(at.store, at.record)
     stem = f"{Path(at.record.notebook_name).stem}.{at.moment.when}-{at.moment.step.task}"
     number = 1
     while True:

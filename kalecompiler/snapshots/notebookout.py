@@ -17,6 +17,7 @@ from typing import Any
 from kalecompiler import notebook
 from kalecompiler.model import Annotation, CellKind, Role
 from kalecompiler.runtime import parameters
+from kalecompiler.snapshots import place
 from kalecompiler.snapshots.manifest import BEFORE
 from kalecompiler.snapshots.moment import Moment, read
 from kalecompiler.snapshots.state import State, notebook_of
@@ -41,7 +42,7 @@ class Wanted:
 def write(found: State, wanted: Wanted) -> str:
     """The text of the notebook. Raises StoreProblem where the run kept none."""
     data = notebook_of(found.store, found.record)
-    path = Path(found.record.workdir or ".") / found.record.notebook_name
+    path = place.notebook(found.store, found.record)
     document = _modern(path, data)
     annotations = {a.cell.number: a for a in read(path, data).annotations}
     first = _first(found.moment)
@@ -60,8 +61,8 @@ def write(found: State, wanted: Wanted) -> str:
             cell["outputs"] = [*_outputs(outputs.get(_piece(found.moment, number), ()), count)]
         if number < first:
             _add_tag(cell, SKIP_EXECUTION)
-    place = min([n for n, a in annotations.items() if a.role is Role.STEP and n < first] or [first]) - 1
-    document["cells"].insert(place, _restore_cell(found, wanted))
+    entry = min([n for n, a in annotations.items() if a.role is Role.STEP and n < first] or [first]) - 1
+    document["cells"].insert(entry, _restore_cell(found, wanted))
     document["cells"].insert(0, _banner(found, wanted))
     _identify(document)
     _describe(document, found, wanted)
@@ -70,7 +71,7 @@ def write(found: State, wanted: Wanted) -> str:
 
 def above(found: State) -> list[str]:
     """The sources of the cells that stand above the moment, whether they had run by then or not."""
-    path = Path(found.record.workdir or ".") / found.record.notebook_name
+    path = place.notebook(found.store, found.record)
     book = notebook.read(path, notebook_of(found.store, found.record))[0]
     first = _first(found.moment)
     return [c.source for c in book.cells if c.kind is CellKind.CODE and c.number < first]

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from kalecompiler.diagnostics import KalecError
-from kalecompiler.snapshots import alreadyrun, hooks, loads, moment, notebookout, shown, signing, state
+from kalecompiler.snapshots import alreadyrun, hooks, loads, moment, notebookout, place, shown, signing, state
 from kalecompiler.snapshots.manifest import BEFORE, CODE
 from kalecompiler.snapshots.objects import StoreProblem
 from kalecompiler.snapshots.state import Item, Lost, State
@@ -114,7 +114,7 @@ def _place(found: State) -> None:
     """
     for name, value in found.moment.step.settings.of("env"):
         os.environ.setdefault(name, value)
-    folder = Path(found.record.workdir or found.store.path.parent.parent)
+    folder = place.folder(found.store, found.record)
     if folder.is_dir():
         os.chdir(folder)
         if str(folder) not in sys.path:

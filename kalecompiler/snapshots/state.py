@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from kalecompiler.internal import is_internal
-from kalecompiler.snapshots import moment, signing
+from kalecompiler.snapshots import moment, place, signing
 from kalecompiler.snapshots.manifest import AFTER, BEFORE, FAILED, Manifest, RunRecord, VariableRecord
 from kalecompiler.snapshots.moment import PARAMETER, Moment, Source
 from kalecompiler.snapshots.objects import StoreProblem
@@ -61,7 +60,7 @@ class State:
 
 def find(store: Store, record: RunRecord, step: str, when: str = BEFORE, scope: str = moment.ANCESTORS) -> State:
     """The state before or after a step of a run. Raises UsageError where there is none, StoreProblem."""
-    path = Path(record.workdir or store.path.parent.parent) / record.notebook_name
+    path = place.notebook(store, record)
     at = moment.at(path, notebook_of(store, record), step, when, scope)
     manifests = store.manifests(record.run)
     _check_steps(record, at, manifests)
