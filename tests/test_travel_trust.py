@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -140,3 +141,40 @@ def test_another_python_is_said_and_its_code_left_out(monkeypatch: pytest.Monkey
     assert found == {"number": "41", "Point": None}
     _, found = restore("force")
     assert found == {"number": "41", "point": 41, "Point": None}
+
+
+def test_a_project_is_moved_and_copied_with_its_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(Path.cwd(), tmp_path / "copied")
+    Path.cwd().rename(tmp_path / "moved")
+    for name in ("copied", "moved"):
+        folder = tmp_path / name
+        monkeypatch.chdir(folder)
+        capsys.readouterr()
+        assert cli.main(["resume", "latest", "--plan"]) == 0
+        assert f"notebook {folder / 'n.ipynb'}" in capsys.readouterr().err
+        assert cli.main(["checkout", "latest", "--step", "use"]) == 0
+        assert (folder / "n.before-use.ipynb").is_file()
+    (folder / "n.ipynb").rename(folder / "other.ipynb")
+    assert cli.main(["resume", "latest", "--plan"]) == 2
+    assert "name it with --notebook" in capsys.readouterr().err
+    assert cli.main(["resume", "latest", "--plan", "--notebook", "other.ipynb"]) == 0
+
+
+def test_a_record_of_somebody_else_does_not_choose_the_notebook(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evil = tmp_path / "evil"
+    evil.mkdir()
+    write_notebook(evil / "n.ipynb", "# %% step:make\nopen('executed.txt', 'w').write('x')")
+    Path("n.ipynb").unlink()
+    store = Store.open(Path(".kalec/store"))
+    record = find.find("latest", Path.cwd()).record
+    for name in ("n.ipynb", "../evil/n.ipynb", str(evil / "n.ipynb")):
+        store.write_run(replace(record, workdir=str(evil), notebook_name=name))
+        assert cli.main(["resume", "latest"]) == 2
+        assert "is not there" in capsys.readouterr().err
+        assert cli.main(["checkout", "latest", "--step", "use", "--trust"]) == 0
+    assert not (evil / "executed.txt").exists()
+    assert [path.name for path in evil.iterdir()] == ["n.ipynb"]
