@@ -53,8 +53,8 @@ def load(
         if isinstance(error, Missing):
             reason, cure = error.args
         for name, there in packages.items():
-            here = bundle.version(name) or "none"
-            if here != there:
+            here = bundle.version(name)
+            if here and here != there:  # else nothing of it was needed by then, or its import is what failed
                 reason += f"; {name} {there} there, {here} here"
         made = f"{header.get('type')}, made by {maker} with Python {packages['Python']}"
         text = f"cannot load {variable!r} ({made}) from {path}: {reason}\n  help: {cure}"

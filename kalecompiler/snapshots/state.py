@@ -140,6 +140,8 @@ def _reason(variable: str, producer: str, manifest: Manifest | None, record: Var
         return f"of step {producer} it was not kept: {record.error}"
     if manifest is not None and variable in manifest.left_out:
         return f"step {producer} left it out: {manifest.left_out[variable]}"
+    if manifest is not None and manifest.extra.get("level") == "all":
+        return f"step {producer} had no such value when it ended, or one that its cells make again"
     return f"step {producer} handed it on to no other step: the level `all` keeps it"
 
 
