@@ -16,9 +16,9 @@ from pathlib import Path
 
 from kalecompiler import provenance
 from kalecompiler.local.folders import folder_of_run
-from kalecompiler.snapshots import signing
-from kalecompiler.snapshots.manifest import AFTER, FileRef, RunRecord
-from kalecompiler.snapshots.objects import unwritable
+from kalecompiler.snapshots import copies, signing
+from kalecompiler.snapshots.manifest import FileRef, RunRecord
+from kalecompiler.snapshots.objects import Objects, unwritable
 from kalecompiler.snapshots.store import Store, StoreProblem
 
 GRACE = 3600.0
@@ -72,9 +72,10 @@ def verify(store: Store, runs: list[str] | None = None) -> Checked:
             if (name, size) not in wanted:
                 wanted[name, size] = []
     total = 0
+    plain = Objects(store.path)  # which heals nothing
     for (name, size), places in wanted.items():
         try:
-            total += len(store.objects.get(name, size))
+            total += len(plain.get(name, size))
         except StoreProblem as error:
             users = f" (of {', '.join(places[:3])}{' ...' if len(places) > 3 else ''})" if places else ""
             problems.append(f"{str(error).partition(': ')[0]}{users}")
@@ -102,6 +103,8 @@ def gc(
             needed.update(chunk for chunk, _ in ref.chunks)
     if not dry:
         for name in dropped:
+            _save(store, name, needed)
+        for name in dropped:
             store.remove_run(name)
             _remove_folder(store, name)
     before = now - grace
@@ -118,8 +121,8 @@ def gc(
         if touched <= before:
             freed += 0 if dry else store.objects.remove(prefix, file, before)
             strays += 1
-    copies = sum(_drop_copies(store, record, dry) for record in records[1:] if record.run not in dropped)
-    return Swept(tuple(sorted(dropped)), objects, freed, strays, copies)
+    files_gone = sum(_drop_copies(store, record, dry) for record in records[1:] if record.run not in dropped)
+    return Swept(tuple(sorted(dropped)), objects, freed, strays, files_gone)
 
 
 def files(store: Store, run: str) -> Iterator[FileRef]:
@@ -169,20 +172,41 @@ def _remove_folder(store: Store, run: str) -> None:
 
 
 def _drop_copies(store: Store, record: RunRecord, dry: bool) -> int:
-    """Remove the files of values from the folder of a run that has ended, where the store has them: how many."""
-    folder = folder_of_run(store.path.parent, record.run)
-    if record.status == "running" or folder.is_symlink():
+    """Remove the files of values from the folder of a run that has ended, where the store has them: how many.
+
+    The store's pieces are read before they are relied on, and those that are damaged put back from the copy.
+    """
+    if record.status == "running":
         return 0
     gone = 0
     for manifest in store.every_manifest(record.run):
-        for about in manifest.variables.values() if manifest.when == AFTER else ():
-            path = folder / manifest.task / str(about.port)
-            if about.port and about.file and path.is_file() and not path.is_symlink() and store.has(about.file):
+        for copy in copies.of_manifest(store, manifest):
+            if copy.is_there() and (store.is_whole(copy.file) or (not dry and _heal(store, copy.file))):
                 gone += 1
                 if not dry:
-                    with contextlib.suppress(OSError):
-                        path.unlink()
+                    with contextlib.suppress(OSError, StoreProblem):
+                        copy.remove()
     return gone
+
+
+def _heal(store: Store, ref: FileRef) -> bool:
+    """Put the pieces of a file back that folders of runs have; whether all of it is there then."""
+    try:
+        for _ in store.pieces(ref):
+            pass
+    except StoreProblem:
+        return False
+    return store.is_whole(ref)
+
+
+def _save(store: Store, run: str, needed: set[str]) -> None:
+    """Put back what runs that stay need, and only the folder of a run that is to go has whole."""
+    with contextlib.suppress(StoreProblem):
+        for manifest in store.every_manifest(run):
+            for copy in copies.of_manifest(store, manifest):
+                shared = tuple(chunk for chunk in copy.file.chunks if chunk[0] in needed)
+                if shared and copy.is_there():
+                    _heal(store, replace(copy.file, chunks=shared))
 
 
 def _judge(record: object, what: str, problems: list[str]) -> int:
