@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from kalecompiler.snapshots.store import Store, StoreProblem
 
 GRACE = 3600.0
 DAY = 86_400.0
+_DIGEST = re.compile(rb"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +40,17 @@ class Checked:
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What `gc` took away, or would have: runs by name, objects and bytes, files that killed writers left."""
+    """What `gc` took away, or would have: runs by name, objects and bytes, files that killed writers left.
+
+    `damaged` are runs whose record cannot be read: they were left alone.
+    """
 
     runs: tuple[str, ...]
     objects: int
     bytes: int
     strays: int
     copies: int
+    damaged: tuple[str, ...] = ()
 
 
 def verify(store: Store, runs: list[str] | None = None) -> Checked:
@@ -88,8 +94,9 @@ def gc(
     """Throw away runs beyond the `last` of each pipeline and older than `days`, and what no run needs any more.
 
     A run stays if either says so, and whatever they say if it is pinned or under way; without both all runs stay.
-    With `dry` nothing is touched. Raises StoreProblem, before anything is removed, where a manifest cannot be read:
-    what it names must not be lost.
+    With `dry` nothing is touched. A run whose record cannot be read stays, with all that its manifests and what is left of
+    the record name. Raises StoreProblem, before anything is removed, where a manifest cannot be read: what it names must
+    not be lost.
     """
     records = store.runs()
     now = time.time()
@@ -97,10 +104,8 @@ def gc(
         _close(store, record)
     dropped = _dropped(store, records, last, days, now)
     kept = [name for name in store.run_names() if name not in dropped]
-    needed: set[str] = set()
-    for name in kept:
-        for ref in files(store, name):
-            needed.update(chunk for chunk, _ in ref.chunks)
+    damaged = tuple(store.damaged())
+    needed = _needed(store, kept, damaged)
     if not dry:
         for name in dropped:
             _save(store, name, needed)
@@ -122,15 +127,45 @@ def gc(
             freed += 0 if dry else store.objects.remove(prefix, file, before)
             strays += 1
     files_gone = sum(_drop_copies(store, record, dry) for record in records[1:] if record.run not in dropped)
-    return Swept(tuple(sorted(dropped)), objects, freed, strays, files_gone)
+    return Swept(tuple(sorted(dropped)), objects, freed, strays, files_gone, damaged)
+
+
+def _needed(store: Store, kept: Iterable[str], damaged: Collection[str]) -> set[str]:
+    """The objects that runs need. Raises StoreProblem."""
+    needed: set[str] = set()
+    for name in kept:
+        try:
+            for ref in _files_of_manifests(store, name) if name in damaged else files(store, name):
+                needed.update(chunk for chunk, _ in ref.chunks)
+            if name in damaged:
+                needed.update(word.decode() for word in _DIGEST.findall(store.raw("runs", name, "run.json")))
+        except StoreProblem as error:
+            raise StoreProblem(
+                f"{error}; nothing is removed, since nobody knows what else run {name} needs: `kalec import` of its "
+                f"exported file replaces it, or give it up by removing the folder {store.path / 'runs' / name}"
+            ) from None
+    return needed
 
 
 def files(store: Store, run: str) -> Iterator[FileRef]:
     """Every file that a run needs. Raises StoreProblem."""
     if store.has_record(run):
         yield from (ref for _, ref in _files_of_record(store.run(run)))
+    yield from _files_of_manifests(store, run)
+
+
+def _files_of_manifests(store: Store, run: str) -> Iterator[FileRef]:
     for manifest in store.every_manifest(run):
         yield from (about.file for about in manifest.variables.values() if about.file)
+
+
+def own_bytes(store: Store, run: str) -> int:
+    """The bytes of the objects that a run has, and no other. Raises StoreProblem where its manifests are damaged."""
+    own = {chunk for ref in files(store, run) for chunk in ref.chunks}
+    for name in store.run_names():
+        with contextlib.suppress(StoreProblem):
+            own.difference_update(chunk for ref in (files(store, name) if name != run else ()) for chunk in ref.chunks)
+    return sum(size for _, size in own)
 
 
 def is_under_way(record: RunRecord) -> bool:
@@ -143,10 +178,20 @@ def is_under_way(record: RunRecord) -> bool:
     return time.time() - (record.started or 0.0) < 7 * DAY
 
 
+def is_dead(record: RunRecord) -> bool:
+    """Whether a run that says it goes on is one of a process of this machine that is gone."""
+    process = record.extra.get("process")
+    if record.status != "running" or type(process) is not int:
+        return False
+    return record.origin("who").get("host") == provenance.who()["host"] and not _is_alive(process)
+
+
 def _close(store: Store, record: RunRecord) -> None:
-    """Say of a run whose process was killed that it has ended."""
-    if record.status == "running" and not is_under_way(record) and signing.trusted(record) != "wrong":
-        store.write_run(signing.sign(replace(record, status="stopped", ended=time.time())))
+    """Say of a run whose process was killed that it has ended; one that nobody signed is not signed by that."""
+    state = signing.trusted(record)
+    if record.status == "running" and not is_under_way(record) and state != "wrong":
+        closed = replace(record, status="stopped", ended=time.time())
+        store.write_run(signing.sign(closed) if state == signing.SIGNED else closed)
 
 
 def _dropped(store: Store, records: list[RunRecord], last: int | None, days: float | None, now: float) -> set[str]:

@@ -77,6 +77,8 @@ class Store:
             form = json.loads(text)["format"]
         except (ValueError, KeyError, TypeError):
             raise StoreProblem(f"{path / 'format'} is damaged: it must hold {json.dumps({'format': FORMAT})}") from None
+        if type(form) is not int or form < FORMAT:
+            raise StoreProblem(f"{path / 'format'} is damaged: it must hold {json.dumps({'format': FORMAT})}")
         if form != FORMAT:
             raise StoreProblem(f"the store {path} has format {form!r}, which is newer than this kalecompiler: upgrade")
         return cls(path, durable)
@@ -178,12 +180,22 @@ class Store:
             return False
 
     def runs(self) -> list[RunRecord]:
-        """The runs, newest first; one whose record cannot be read is left out (`verify` tells of it)."""
+        """The runs, newest first; one whose record cannot be read is left out: see `damaged`."""
         found = []
         for name in self.run_names():
             with contextlib.suppress(StoreProblem):
                 found.append(self.run(name))
         return sorted(found, key=lambda record: (record.started or 0.0, record.run), reverse=True)
+
+    def damaged(self) -> dict[str, str]:
+        """The runs whose record cannot be read, and why."""
+        found = {}
+        for name in self.run_names():
+            try:
+                self.run(name)
+            except StoreProblem as error:
+                found[name] = str(error)
+        return found
 
     def run_names(self) -> list[str]:
         """The names of the runs; what was killed before it had a record is none."""
