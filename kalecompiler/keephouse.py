@@ -50,8 +50,8 @@ def gc(folder: Path, last: int | None, days: float | None, grace: float, dry: bo
     if swept.copies:
         lines.append(f"{verb} {counted(swept.copies, 'file')} of values from folders of runs: the store has them too")
     lines += [
-        f"left alone: the record of run {run} is damaged: `kalec import` of its exported file replaces it, or give it up "
-        f"by removing the folder {store.path / 'runs' / run}"
+        f"left alone: the record of run {run} is damaged: `kalec import` of its exported file replaces it, "
+        f"or give it up by removing the folder {store.path / 'runs' / run}"
         for run in swept.damaged
     ]
     return "\n".join(lines)

@@ -246,7 +246,7 @@ def test_gc_leaves_a_run_alone_whose_record_is_damaged(two: Store) -> None:
     assert len(list(two.objects.all())) == 4
     (two.path / "runs" / NEW / "work" / "after.json").write_text("{")
     with pytest.raises(
-        StoreProblem, match=f"nothing is removed, since .* run {NEW} .*kalec import.*removing the folder"
+        StoreProblem, match=rf"nothing is removed, since .* run {NEW} .*kalec import.*removing the folder"
     ):
         retention.gc(two, grace=0)
     assert len(list(two.objects.all())) == 4
@@ -263,7 +263,7 @@ def test_the_format_of_a_store(tmp_path: Path, text: str, word: str) -> None:
 
 def test_an_incomplete_record_names_what_it_lacks(two: Store) -> None:
     (two.path / "runs" / NEW / "run.json").write_text('{"format": 1}')
-    with pytest.raises(StoreProblem, match=f"the record of run {NEW} is incomplete: it lacks run$"):
+    with pytest.raises(StoreProblem, match=rf"the record of run {NEW} is incomplete: it lacks run$"):
         two.run(NEW)
 
 
@@ -308,7 +308,7 @@ def test_a_run_is_trusted_later(two: Store, tar: Path, tmp_path: Path, monkeypat
         transfer.import_(other, tar)
     assert transfer.import_(other, tar, trust=True).state == "signed"
     assert all(signing.trusted(one) == "signed" for one in (other.run(NEW), *other.every_manifest(NEW)))
-    with pytest.raises(StoreProblem, match="already: nothing is imported$"):
+    with pytest.raises(StoreProblem, match=r"already: nothing is imported$"):
         transfer.import_(other, tar)
     record = replace(other.run(NEW), parameters={"evil": 1})
     other.write_run(record)
@@ -336,7 +336,7 @@ def test_a_run_is_imported_where_it_is_said(tar: Path, tmp_path: Path, monkeypat
 # -- runs that were killed
 
 
-def gone(number: int = 0) -> dict[str, Any]:
+def gone() -> dict[str, Any]:
     """The record of a process of this machine that is gone."""
     from kalecompiler import provenance
 

@@ -84,7 +84,7 @@ def _newest(word: str, names: Sequence[str], stores: Sequence[Store]) -> str:
     except UsageError:
         chosen = ""
     newest = max(damaged, key=stamp_of)
-    if not chosen or stamp_of(newest) and stamp_of(newest) >= stamp_of(chosen):
+    if not chosen or (stamp_of(newest) and stamp_of(newest) >= stamp_of(chosen)):
         raise StoreProblem(
             f"the record of run {newest} is damaged: {damaged[newest]}; so nobody knows which run is `{word}`: name one"
         )

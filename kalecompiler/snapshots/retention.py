@@ -94,9 +94,9 @@ def gc(
     """Throw away runs beyond the `last` of each pipeline and older than `days`, and what no run needs any more.
 
     A run stays if either says so, and whatever they say if it is pinned or under way; without both all runs stay.
-    With `dry` nothing is touched. A run whose record cannot be read stays, with all that its manifests and what is left of
-    the record name. Raises StoreProblem, before anything is removed, where a manifest cannot be read: what it names must
-    not be lost.
+    With `dry` nothing is touched. A run whose record cannot be read stays, with all that its manifests name, and what
+    is left of the record. Raises StoreProblem, before anything is removed, where a manifest cannot be read: what it
+    names must not be lost.
     """
     records = store.runs()
     now = time.time()
@@ -126,7 +126,8 @@ def gc(
         if touched <= before:
             freed += 0 if dry else store.objects.remove(prefix, file, before)
             strays += 1
-    files_gone = sum(_drop_copies(store, record, dry) for record in records[1:] if record.run not in dropped)
+    whole: set[tuple[str, int]] = set()
+    files_gone = sum(_drop_copies(store, record, dry, whole) for record in records[1:] if record.run not in dropped)
     return Swept(tuple(sorted(dropped)), objects, freed, strays, files_gone, damaged)
 
 
@@ -216,17 +217,20 @@ def _remove_folder(store: Store, run: str) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _drop_copies(store: Store, record: RunRecord, dry: bool) -> int:
+def _drop_copies(store: Store, record: RunRecord, dry: bool, whole: set[tuple[str, int]]) -> int:
     """Remove the files of values from the folder of a run that has ended, where the store has them: how many.
 
-    The store's pieces are read before they are relied on, and those that are damaged put back from the copy.
+    The store's pieces are read before they are relied on, once each (`whole` has those that were), and those that are
+    damaged are put back from the copy.
     """
     if record.status == "running":
         return 0
     gone = 0
     for manifest in store.every_manifest(record.run):
         for copy in copies.of_manifest(store, manifest):
-            if copy.is_there() and (store.is_whole(copy.file) or (not dry and _heal(store, copy.file))):
+            unread = replace(copy.file, chunks=tuple(chunk for chunk in copy.file.chunks if chunk not in whole))
+            if copy.is_there() and (store.is_whole(unread) or (not dry and _heal(store, unread))):
+                whole.update(unread.chunks)
                 gone += 1
                 if not dry:
                     with contextlib.suppress(OSError, StoreProblem):

@@ -64,8 +64,8 @@ def export(store: Store, run: str, target: Path) -> int:
 def import_(store: Store, source: Path, trust: bool = False) -> Imported:
     """Take a run from a tar file into the store. Raises StoreProblem for a file that is not as it should be.
 
-    With `trust` it is signed as ours, also where the store has the same run already. What is in the store of that name is
-    not replaced otherwise, unless it cannot be read. Nothing is seen of the run before all of it is there.
+    With `trust` it is signed as ours, also where the store has the same run already. What is in the store of that name
+    is not replaced otherwise, unless it cannot be read. Nothing is seen of the run before all of it is there.
     """
     try:
         with tarfile.open(source, "r:") as tar:
@@ -85,10 +85,7 @@ def _import(store: Store, tar: tarfile.TarFile, source: Path, trust: bool) -> Im
     for name, data in _members(tar, source):
         if not run:
             run = _name_of(name, data, source)
-            here = _content(store, run)
-            if here is not None and not trust:
-                cure = "" if _is_signed(store, run) else "; --trust signs it, if it is the same"
-                raise StoreProblem(f"the store {store.path} has a run {run} already: nothing is imported{cure}")
+            here = _content(store, run, trust)
         elif match := _OBJECT.fullmatch(name):
             if store.objects.put(data) != match[1] + match[2]:
                 raise StoreProblem(f"{source}: the object {match[1]}{match[2]} is damaged: nothing is imported")
@@ -116,19 +113,22 @@ def _import(store: Store, tar: tarfile.TarFile, source: Path, trust: bool) -> Im
     return Imported(run, len(given), sum(given.values()), "signed" if trust else state)
 
 
-def _content(store: Store, run: str) -> dict[str, Any] | None:
-    """What the store has of a run, but for signatures; None where it has none, or a damaged one."""
+def _content(store: Store, run: str, trust: bool) -> dict[str, Any] | None:
+    """What the store has of a run, but for signatures; None where it has none, or a damaged one.
+
+    Raises StoreProblem where it has one and that is not to be trusted now.
+    """
     if run not in store.run_names():
         return None
     try:
-        return _plain(store.run(run), list(store.manifest_files(run)))
+        record, manifests = store.run(run), list(store.manifest_files(run))
     except StoreProblem:
         return None
-
-
-def _is_signed(store: Store, run: str) -> bool:
-    """Whether all of a run bears our signature."""
-    return all(signing.trusted(one) == signing.SIGNED for one in (store.run(run), *store.every_manifest(run)))
+    if not trust:
+        signed = all(signing.trusted(one) == signing.SIGNED for one in (record, *(m for m, _ in manifests)))
+        cure = "" if signed else "; --trust signs it, if it is the same"
+        raise StoreProblem(f"the store {store.path} has a run {run} already: nothing is imported{cure}")
+    return _plain(record, manifests)
 
 
 def _plain(record: RunRecord, manifests: Sequence[tuple[Manifest, str]]) -> dict[str, Any]:
