@@ -65,19 +65,19 @@ def damaged(folder: Path) -> str:
 
 def listed(folder: Path, pipeline: str | None, limit: int, format_: str) -> str | list[Block]:
     """The newest runs that are kept here, of one pipeline or all; `damaged` are left out. Raises UsageError."""
-    stores = find.stores_near(folder)
+    stores, lost = find.stores_near(folder), damaged(folder)
     every = [(store, record) for store in stores for record in store.runs()]
     every.sort(key=lambda one: one[1].started or 0.0, reverse=True)
     found = [one for one in every if pipeline in (None, one[1].pipeline)]
     if pipeline is not None and not found:
         names = sorted({record.pipeline for _, record in every})
         hint = did_you_mean(pipeline, names) or (f"there are {', '.join(names)}" if names else "there is none")
+        hint += f"; {lost}" if lost else ""
         raise UsageError(f"there is no run of a pipeline `{pipeline}`: {hint}")
     chosen = [recover.recover(*one) for one in found[:limit]]
     pins = frozenset().union(*(store.pins() for store in stores))
     if format_ == "json":
         return showing.text([showing.record_json(record, record.run in pins) for record in chosen])
-    lost = damaged(folder)
     told = showing.runs(chosen, pins) if chosen or not lost else []
     return [*told, Lines((lost,), "yellow")] if lost else told
 

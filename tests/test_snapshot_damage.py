@@ -221,6 +221,8 @@ def test_a_damaged_record_is_said_and_latest_is_no_older_run(two: Store) -> None
     cut(two, OLD)
     assert "no runs" not in listing(two)
     assert "the record of 2 runs is damaged" in listing(two)
+    with pytest.raises(UsageError, match=r"there is no run of a pipeline `n`: .*the record of 2 runs is damaged"):
+        look.listed(folder, "n", 10, "text")
     with pytest.raises(UsageError, match=f"the record of run {NEW} is damaged"):
         find.find("latest", folder)
 
