@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from kalecompiler.diagnostics import UsageError
-from kalecompiler.local.folders import STORE, default_root, home_of
+from kalecompiler.local import which
+from kalecompiler.local.folders import HOME, STORE, default_root, home_of
 from kalecompiler.snapshots import find, recover, retention, transfer
 from kalecompiler.snapshots.quantities import size
 from kalecompiler.snapshots.store import Store
@@ -39,7 +40,8 @@ def gc(folder: Path, last: int | None, days: float | None, grace: float, dry: bo
     swept = retention.gc(store, last, days, grace, dry)
     if format_ == "json":
         about: dict[str, Any] = {"runs": list(swept.runs), "objects": swept.objects, "bytes": swept.bytes}
-        return json.dumps({**about, "strays": swept.strays, "copies": swept.copies}, indent=1)
+        about |= {"strays": swept.strays, "copies": swept.copies, "damaged": list(swept.damaged)}
+        return json.dumps(about, indent=1)
     verb = "would remove" if dry else "removed"
     lines = [f"{verb} run {run}" for run in swept.runs]
     lines.append(f"{verb} {counted(swept.objects, 'object')}, {size(swept.bytes)}")
@@ -47,6 +49,11 @@ def gc(folder: Path, last: int | None, days: float | None, grace: float, dry: bo
         lines.append(f"{verb} {counted(swept.strays, 'unfinished file')} that killed runs left")
     if swept.copies:
         lines.append(f"{verb} {counted(swept.copies, 'file')} of values from folders of runs: the store has them too")
+    lines += [
+        f"left alone: the record of run {run} is damaged: `kalec import` of its exported file replaces it, "
+        f"or give it up by removing the folder {store.path / 'runs' / run}"
+        for run in swept.damaged
+    ]
     return "\n".join(lines)
 
 
@@ -70,12 +77,17 @@ def export(run: str, file: Path, folder: Path, force: bool) -> str:
     return f"wrote {file}: run {chosen.record.run}, {size(total)}"
 
 
-def import_(file: Path, folder: Path, trust: bool) -> str:
-    """Take a run from a tar file into the store of a folder, which is made if there is none. Raises StoreProblem."""
-    try:
-        store = find.store_near(folder)
-    except UsageError:
-        store = Store.open(home_of(default_root(folder)) / STORE, create=True, durable=True)
+def import_(file: Path, folder: Path | None, trust: bool) -> str:
+    """Take a run from a tar file into the store of `folder`, which is made if there is none. Raises UsageError.
+
+    Without a folder it is the store that is found from the current one, which gets one where none is.
+    """
+    if folder is None and which.homes(Path.cwd(), find.has_store):
+        store = find.store_near(Path.cwd())
+    else:
+        place = folder or Path.cwd()
+        home = place if place.absolute().name == HOME else home_of(default_root(place))
+        store = Store.open(home / STORE, create=True, durable=True)
     found = transfer.import_(store, file, trust)
     words = {
         "signed": "it bears our signature",

@@ -23,11 +23,12 @@ from kalecompiler.snapshots import (
     showing,
 )
 from kalecompiler.snapshots import runs as kept_runs
-from kalecompiler.snapshots.blocks import Block
+from kalecompiler.snapshots.blocks import Block, Lines
 from kalecompiler.snapshots.compare import Comparison
 from kalecompiler.snapshots.manifest import Manifest, VariableRecord
 from kalecompiler.snapshots.runs import Kept
 from kalecompiler.suggest import did_you_mean
+from kalecompiler.wording import counted
 
 if TYPE_CHECKING:
     from kalecompiler.submit.connection import Connection
@@ -53,21 +54,32 @@ def has_store(folder: Path) -> bool:
     return bool(which.homes(folder, find.has_store))
 
 
+def damaged(folder: Path) -> str:
+    """What to say of runs that are kept here and cannot be listed; empty where there are none. Raises UsageError."""
+    names = sorted({name for store in find.stores_near(folder) for name in store.damaged()})
+    if not names:
+        return ""
+    shown = ", ".join(names[-5:]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    return f"the record of {counted(len(names), 'run')} is damaged: {shown}; `kalec verify` tells why"
+
+
 def listed(folder: Path, pipeline: str | None, limit: int, format_: str) -> str | list[Block]:
-    """The newest runs that are kept here, of one pipeline or all. Raises UsageError."""
-    stores = find.stores_near(folder)
+    """The newest runs that are kept here, of one pipeline or all; `damaged` are left out. Raises UsageError."""
+    stores, lost = find.stores_near(folder), damaged(folder)
     every = [(store, record) for store in stores for record in store.runs()]
     every.sort(key=lambda one: one[1].started or 0.0, reverse=True)
     found = [one for one in every if pipeline in (None, one[1].pipeline)]
     if pipeline is not None and not found:
         names = sorted({record.pipeline for _, record in every})
         hint = did_you_mean(pipeline, names) or (f"there are {', '.join(names)}" if names else "there is none")
+        hint += f"; {lost}" if lost else ""
         raise UsageError(f"there is no run of a pipeline `{pipeline}`: {hint}")
     chosen = [recover.recover(*one) for one in found[:limit]]
     pins = frozenset().union(*(store.pins() for store in stores))
     if format_ == "json":
         return showing.text([showing.record_json(record, record.run in pins) for record in chosen])
-    return showing.runs(chosen, pins)
+    told = showing.runs(chosen, pins) if chosen or not lost else []
+    return [*told, Lines((lost,), "yellow")] if lost else told
 
 
 def kept(word: str, folder: Path, *, twins: bool = False) -> Kept:

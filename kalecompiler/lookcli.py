@@ -37,6 +37,8 @@ def runs(
     place = folder or Path.cwd()
     if experiment is None and not _remote(place, folder, options):
         _say(look.listed(place, pipeline, limit, format_))
+        if format_ == "json" and (lost := look.damaged(place)):
+            click.echo(f"warning: {lost}", err=True)
         return 0
     if pipeline is not None:
         raise UsageError("the runs of an endpoint are chosen by --experiment, not by the pipeline")

@@ -97,7 +97,7 @@ def import_(file: Path, trust: bool, folder: Path | None) -> int:
     """Take a run from a tar file that `kalec export` wrote."""
     from kalecompiler import keephouse
 
-    click.echo(keephouse.import_(file, folder or Path.cwd(), trust))
+    click.echo(keephouse.import_(file, folder, trust))
     return 0
 
 

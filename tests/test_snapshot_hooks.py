@@ -118,6 +118,21 @@ def test_a_run_fails_by_a_hook_that_is_required(tmp_path: Path, monkeypatch: pyt
     assert record.status == "failed"
 
 
+class Leaving(Exception):
+    def __str__(self) -> str:
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), GeneratorExit(), Leaving()])
+def test_whatever_a_required_hook_raises_fails_the_run(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
+    def leave(ctx: Manifest) -> None:
+        raise error
+
+    install(monkeypatch, bad=types.SimpleNamespace(required=True, before=leave))
+    with pytest.raises(hooks.HookProblem, match=f"bad, which is required, failed: {type(error).__name__}"):
+        hooks.call(Manifest("r", "t", "before"), lambda text: None)
+
+
 @pytest.fixture
 def server() -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """A lineage server: its address, and the events that it got."""

@@ -57,6 +57,12 @@ def test_damage_is_status_1_and_a_wrong_call_2(folder: Path, tmp_path: Path) -> 
             path.write_bytes(b"x" * path.stat().st_size)
     status, out, _ = kalec(folder, "verify", "latest")
     assert (status, "is damaged" in out, "problems" in out) == (1, True, True)
+    (folder / ".kalec" / "store" / "runs" / json.loads(kalec(folder, "runs", "--format", "json")[1])[0]["run"]
+     / "run.json").write_text("{")  # fmt: skip
+    status, out, err = kalec(folder, "runs", "--format", "json")
+    assert (status, len(json.loads(out)), "warning: the record of 1 run is damaged" in err) == (0, 1, True)
+    status, out, err = kalec(folder, "gc")
+    assert (status, "left alone: the record of run" in out, err) == (0, True, "")
     (tmp_path / "empty").mkdir()
     for words in (("verify",), ("gc",), ("pin", "x"), ("export", "x", "y"), ("import", "missing.tar")):
         status, out, err = kalec(tmp_path / "empty", *words)

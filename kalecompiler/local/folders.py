@@ -11,6 +11,13 @@ from pathlib import Path
 from kalecompiler.diagnostics import UsageError
 
 HOME, RUNS, STORE, LATEST = ".kalec", "runs", "store", "latest"
+_CREATED = re.compile(r"-(\d{8}-\d{6})-[0-9a-f]{4}$")
+
+
+def stamp_of(run: str) -> str:
+    """The UTC time in the name of a run, as `20300102-030405`; empty where it has none."""
+    match = _CREATED.search(run)
+    return match[1] if match else ""
 
 
 def home_of(runs: Path) -> Path:
@@ -20,9 +27,13 @@ def home_of(runs: Path) -> Path:
 
 
 def folder_of_run(home: Path, run: str) -> Path:
-    """The folder of a run whose `.kalec` is `home`; it may be gone."""
+    """The folder of a run whose `.kalec` is `home`; it may be gone.
+
+    A run that was imported may bear any name: a folder beside `.kalec` is a run's only if it is named as runs are.
+    """
     beside = home.parent / run  # of `kalec run --folder`
-    return beside if beside.is_dir() and not (home / RUNS / run).is_dir() else home / RUNS / run
+    is_beside = _CREATED.search(run) and beside.is_dir() and not (home / RUNS / run).is_dir()
+    return beside if is_beside else home / RUNS / run
 
 
 def default_root(workdir: Path) -> Path:

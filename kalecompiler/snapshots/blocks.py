@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 STYLES = {
     "succeeded": "green", "reused": "green", "cached": "green", "failed": "red", "stopped": "yellow",
+    "stopped?": "yellow",
     "skipped": "yellow", "running": "cyan", "best": "bold green", "differs": "yellow", "faint": "dim",
 }  # fmt: skip
 

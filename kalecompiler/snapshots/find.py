@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from kalecompiler.diagnostics import UsageError
 from kalecompiler.local import which
-from kalecompiler.local.folders import HOME, STORE
+from kalecompiler.local.folders import HOME, STORE, stamp_of
 from kalecompiler.snapshots.manifest import RunRecord
 from kalecompiler.snapshots.objects import StoreProblem
 from kalecompiler.snapshots.store import Store
@@ -33,8 +34,10 @@ def find(word: str, folder: Path) -> Found:
     if len(stores) == 1:
         return _choose(word, stores[0])
     runs = [(record.started or 0.0, record.run, at) for at, store in enumerate(stores) for record in store.runs()]
+    if not which.is_latest(word):  # of one that is damaged it is said so
+        runs += [(0.0, name, at) for at, store in enumerate(stores) for name in store.damaged()]
     order = {name: at for _, name, at in sorted(runs)}
-    name = which.choose(word, list(order), f"what is kept below {folder}")
+    name = _newest(word, list(order), stores) or which.choose(word, list(order), f"what is kept below {folder}")
     return Found(stores[order[name]], stores[order[name]].run(name))
 
 
@@ -65,7 +68,27 @@ def has_store(home: Path) -> bool:
 
 def _choose(word: str, store: Store) -> Found:
     names = [record.run for record in reversed(store.runs())] if which.is_latest(word) else store.run_names()
-    return Found(store, store.run(which.choose(word, names, str(store.path))))
+    return Found(store, store.run(_newest(word, names, [store]) or which.choose(word, names, str(store.path))))
+
+
+def _newest(word: str, names: Sequence[str], stores: Sequence[Store]) -> str:
+    """The run that `latest` or `latest~N` means of these, oldest first; empty for another word, or where none is.
+
+    Raises StoreProblem where a run that is as new cannot be read: the word would mean another run without a word.
+    """
+    damaged = {name: why for store in stores for name, why in store.damaged().items()} if which.is_latest(word) else {}
+    if not damaged:
+        return ""
+    try:
+        chosen = which.choose(word, names, "")
+    except UsageError:
+        chosen = ""
+    newest = max(damaged, key=stamp_of)
+    if not chosen or (stamp_of(newest) and stamp_of(newest) >= stamp_of(chosen)):
+        raise StoreProblem(
+            f"the record of run {newest} is damaged: {damaged[newest]}; so nobody knows which run is `{word}`: name one"
+        )
+    return chosen
 
 
 def _of_folder(folder: Path) -> Found:

@@ -11,6 +11,7 @@ of the manifest; if it says `required = True`, the run fails with it, once its s
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from collections.abc import Callable, Mapping
@@ -37,7 +38,7 @@ def installed() -> dict[str, Any]:
         try:
             hook = point.load()
             found[point.name] = hook() if isinstance(hook, type) else hook
-        except Exception as error:  # noqa: BLE001 - others' code
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - others' code
             found[point.name] = error
     return found
 
@@ -47,7 +48,7 @@ def call(manifest: Manifest, warn: Callable[[str], None]) -> dict[str, Any]:
     results: dict[str, Any] = {}
     for name, hook in installed().items():
         method = getattr(hook, manifest.when, None)
-        if method is None and not isinstance(hook, Exception):
+        if method is None and not isinstance(hook, BaseException):
             continue
         arguments = (manifest,) if manifest.when in (BEFORE, AFTER) else (manifest, manifest.error)
         result = run(hook, method, *arguments)
@@ -76,15 +77,17 @@ def restore(manifest: Manifest, warn: Callable[[str], None]) -> None:
 
 def run(hook: Any, method: Callable[..., Any] | None, *arguments: Any) -> dict[str, Any]:
     """Call a method of a hook, for as long as it may take: {"result": JSON values} or {"error": why}, or {}."""
-    if method is None or isinstance(hook, Exception):
+    if method is None or isinstance(hook, BaseException):
         return {"error": f"it cannot be loaded: {hook}"}
     found: dict[str, Any] = {}
 
     def work() -> None:
         try:
             found["result"] = json.loads(json.dumps(method(*arguments), allow_nan=False))
-        except Exception as error:  # noqa: BLE001 - others' code
-            found["error"] = f"{type(error).__name__}: {error}"
+        except BaseException as error:  # noqa: BLE001 - others' code, in a thread of its own: nothing else ends by it
+            found["error"] = type(error).__name__
+            with contextlib.suppress(BaseException):  # its text is others' code too
+                found["error"] = f"{type(error).__name__}: {error}"
 
     limit = getattr(hook, "timeout", SECONDS)
     thread = threading.Thread(target=work, daemon=True)

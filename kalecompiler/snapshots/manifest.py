@@ -8,7 +8,7 @@ from __future__ import annotations
 import types
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from functools import cache
 from typing import Any, TypeVar
 
@@ -167,8 +167,9 @@ def from_json(kind: Callable[..., Record], data: Any, where: str) -> Record:
             extra[key] = value
     try:
         return kind(**given, extra=extra)
-    except TypeError as error:
-        raise StoreProblem(f"{where} is incomplete: {str(error).partition(') ')[2] or error}") from None
+    except TypeError:
+        missing = [name for name in _required(kind) if name not in given]
+        raise StoreProblem(f"{where} is incomplete: it lacks {', '.join(missing)}") from None
 
 
 def _plain(value: Any) -> Any:
@@ -184,6 +185,10 @@ def _plain(value: Any) -> Any:
 @cache
 def _types(kind: Any) -> dict[str, Any]:
     return typing.get_type_hints(kind)
+
+
+def _required(kind: Any) -> list[str]:
+    return [item.name for item in fields(kind) if item.default is MISSING and item.default_factory is MISSING]
 
 
 def _read(kind: Any, value: Any, where: str) -> Any:

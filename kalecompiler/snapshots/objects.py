@@ -16,8 +16,12 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kalecompiler.diagnostics import UsageError
+
+if TYPE_CHECKING:
+    from kalecompiler.snapshots.copies import Copies
 
 PIECE = 1 << 20
 """No object is larger."""
@@ -36,12 +40,14 @@ class StoreProblem(UsageError):
 class Objects:
     """The objects below `root`: `objects/sha256/ab/cdef...`. `durable` ones are flushed to the disk one by one.
 
-    `written` has the sizes of those that were new.
+    `written` has the sizes of those that were new. What is missing or damaged is taken from `copies`, if any, and put
+    back.
     """
 
     root: Path
     durable: bool = False
     written: list[int] = field(default_factory=list, compare=False)
+    copies: Copies | None = field(default=None, compare=False)
 
     def put(self, data: memoryview | bytes, name: str = "") -> str:
         """Keep a piece, and give its name; one that is there, and whole, is only touched. Raises StoreProblem.
@@ -60,6 +66,23 @@ class Objects:
 
     def get(self, name: str, size: int) -> bytes:
         """The piece of that name, verified. Raises StoreProblem where it is missing, damaged or no plain file."""
+        try:
+            return self._get(name, size)
+        except StoreProblem:
+            data = self._healed(name, size)
+            if data is None:
+                raise
+            return data
+
+    def _healed(self, name: str, size: int) -> bytes | None:
+        """A piece from elsewhere, which is put back where that can be done; None where there is none."""
+        data = self.copies.piece(name, size) if self.copies else None
+        if data is not None:
+            with contextlib.suppress(StoreProblem):  # it may be read all the same
+                Objects(self.root, True).put(data, name)
+        return data
+
+    def _get(self, name: str, size: int) -> bytes:
         place = f"the object {name} of {self.root}"
         if not _NAME.fullmatch(name):
             raise StoreProblem(f"{name[:80]!r} is not the name of an object")
@@ -95,6 +118,9 @@ class Objects:
 
     def has(self, name: str, size: int) -> bool:
         """Whether a piece is there, by its name and length; it is touched, so that no `gc` takes it soon."""
+        return self._has(name, size) or (self._healed(name, size) is not None and self._has(name, size))
+
+    def _has(self, name: str, size: int) -> bool:
         try:
             with self._folder(name) as folder:
                 return _is_there(folder, name[2:], size)

@@ -38,6 +38,7 @@ def recover(store: Store, record: RunRecord) -> RunRecord:
         steps = tuple(_ended(step, manifests) for step in record.steps)
         sizes = {ref.digest: ref.size for ref in retention.files(store, record.run)}
         about = replace(record, status="stopped", ended=ended or time.time(), total_bytes=sum(sizes.values()))
+        about = replace(about, new_bytes=retention.own_bytes(store, record.run))
         closed: RunRecord = signing.sign(replace(about, steps=steps))
         store.write_run(closed)
     except (StoreProblem, OSError):

@@ -8,21 +8,23 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kalecompiler import provenance
 from kalecompiler.local.folders import folder_of_run
-from kalecompiler.snapshots import signing
-from kalecompiler.snapshots.manifest import AFTER, FileRef, RunRecord
-from kalecompiler.snapshots.objects import unwritable
+from kalecompiler.snapshots import copies, signing
+from kalecompiler.snapshots.manifest import FileRef, RunRecord
+from kalecompiler.snapshots.objects import Objects, unwritable
 from kalecompiler.snapshots.store import Store, StoreProblem
 
 GRACE = 3600.0
 DAY = 86_400.0
+_DIGEST = re.compile(rb"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +40,17 @@ class Checked:
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What `gc` took away, or would have: runs by name, objects and bytes, files that killed writers left."""
+    """What `gc` took away, or would have: runs by name, objects and bytes, files that killed writers left.
+
+    `damaged` are runs whose record cannot be read: they were left alone.
+    """
 
     runs: tuple[str, ...]
     objects: int
     bytes: int
     strays: int
     copies: int
+    damaged: tuple[str, ...] = ()
 
 
 def verify(store: Store, runs: list[str] | None = None) -> Checked:
@@ -72,9 +78,10 @@ def verify(store: Store, runs: list[str] | None = None) -> Checked:
             if (name, size) not in wanted:
                 wanted[name, size] = []
     total = 0
+    plain = Objects(store.path)  # which heals nothing
     for (name, size), places in wanted.items():
         try:
-            total += len(store.objects.get(name, size))
+            total += len(plain.get(name, size))
         except StoreProblem as error:
             users = f" (of {', '.join(places[:3])}{' ...' if len(places) > 3 else ''})" if places else ""
             problems.append(f"{str(error).partition(': ')[0]}{users}")
@@ -87,8 +94,9 @@ def gc(
     """Throw away runs beyond the `last` of each pipeline and older than `days`, and what no run needs any more.
 
     A run stays if either says so, and whatever they say if it is pinned or under way; without both all runs stay.
-    With `dry` nothing is touched. Raises StoreProblem, before anything is removed, where a manifest cannot be read:
-    what it names must not be lost.
+    With `dry` nothing is touched. A run whose record cannot be read stays, with all that its manifests name, and what
+    is left of the record. Raises StoreProblem, before anything is removed, where a manifest cannot be read: what it
+    names must not be lost.
     """
     records = store.runs()
     now = time.time()
@@ -96,11 +104,11 @@ def gc(
         _close(store, record)
     dropped = _dropped(store, records, last, days, now)
     kept = [name for name in store.run_names() if name not in dropped]
-    needed: set[str] = set()
-    for name in kept:
-        for ref in files(store, name):
-            needed.update(chunk for chunk, _ in ref.chunks)
+    damaged = tuple(store.damaged())
+    needed = _needed(store, kept, damaged)
     if not dry:
+        for name in dropped:
+            _save(store, name, needed)
         for name in dropped:
             store.remove_run(name)
             _remove_folder(store, name)
@@ -118,16 +126,47 @@ def gc(
         if touched <= before:
             freed += 0 if dry else store.objects.remove(prefix, file, before)
             strays += 1
-    copies = sum(_drop_copies(store, record, dry) for record in records[1:] if record.run not in dropped)
-    return Swept(tuple(sorted(dropped)), objects, freed, strays, copies)
+    whole: set[tuple[str, int]] = set()
+    files_gone = sum(_drop_copies(store, record, dry, whole) for record in records[1:] if record.run not in dropped)
+    return Swept(tuple(sorted(dropped)), objects, freed, strays, files_gone, damaged)
+
+
+def _needed(store: Store, kept: Iterable[str], damaged: Collection[str]) -> set[str]:
+    """The objects that runs need. Raises StoreProblem."""
+    needed: set[str] = set()
+    for name in kept:
+        try:
+            for ref in _files_of_manifests(store, name) if name in damaged else files(store, name):
+                needed.update(chunk for chunk, _ in ref.chunks)
+            if name in damaged:
+                needed.update(word.decode() for word in _DIGEST.findall(store.raw("runs", name, "run.json")))
+        except StoreProblem as error:
+            raise StoreProblem(
+                f"{error}; nothing is removed, since nobody knows what else run {name} needs: `kalec import` of its "
+                f"exported file replaces it, or give it up by removing the folder {store.path / 'runs' / name}"
+            ) from None
+    return needed
 
 
 def files(store: Store, run: str) -> Iterator[FileRef]:
     """Every file that a run needs. Raises StoreProblem."""
     if store.has_record(run):
         yield from (ref for _, ref in _files_of_record(store.run(run)))
+    yield from _files_of_manifests(store, run)
+
+
+def _files_of_manifests(store: Store, run: str) -> Iterator[FileRef]:
     for manifest in store.every_manifest(run):
         yield from (about.file for about in manifest.variables.values() if about.file)
+
+
+def own_bytes(store: Store, run: str) -> int:
+    """The bytes of the objects that a run has, and no other. Raises StoreProblem where its manifests are damaged."""
+    own = {chunk for ref in files(store, run) for chunk in ref.chunks}
+    for name in store.run_names():
+        with contextlib.suppress(StoreProblem):
+            own.difference_update(chunk for ref in (files(store, name) if name != run else ()) for chunk in ref.chunks)
+    return sum(size for _, size in own)
 
 
 def is_under_way(record: RunRecord) -> bool:
@@ -140,10 +179,20 @@ def is_under_way(record: RunRecord) -> bool:
     return time.time() - (record.started or 0.0) < 7 * DAY
 
 
+def is_dead(record: RunRecord) -> bool:
+    """Whether a run that says it goes on is one of a process of this machine that is gone."""
+    process = record.extra.get("process")
+    if record.status != "running" or type(process) is not int:
+        return False
+    return record.origin("who").get("host") == provenance.who()["host"] and not _is_alive(process)
+
+
 def _close(store: Store, record: RunRecord) -> None:
-    """Say of a run whose process was killed that it has ended."""
-    if record.status == "running" and not is_under_way(record) and signing.trusted(record) != "wrong":
-        store.write_run(signing.sign(replace(record, status="stopped", ended=time.time())))
+    """Say of a run whose process was killed that it has ended; one that nobody signed is not signed by that."""
+    state = signing.trusted(record)
+    if record.status == "running" and not is_under_way(record) and state != "wrong":
+        closed = replace(record, status="stopped", ended=time.time())
+        store.write_run(signing.sign(closed) if state == signing.SIGNED else closed)
 
 
 def _dropped(store: Store, records: list[RunRecord], last: int | None, days: float | None, now: float) -> set[str]:
@@ -168,21 +217,45 @@ def _remove_folder(store: Store, run: str) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _drop_copies(store: Store, record: RunRecord, dry: bool) -> int:
-    """Remove the files of values from the folder of a run that has ended, where the store has them: how many."""
-    folder = folder_of_run(store.path.parent, record.run)
-    if record.status == "running" or folder.is_symlink():
+def _drop_copies(store: Store, record: RunRecord, dry: bool, whole: set[tuple[str, int]]) -> int:
+    """Remove the files of values from the folder of a run that has ended, where the store has them: how many.
+
+    The store's pieces are read before they are relied on, once each (`whole` has those that were), and those that are
+    damaged are put back from the copy.
+    """
+    if record.status == "running":
         return 0
     gone = 0
     for manifest in store.every_manifest(record.run):
-        for about in manifest.variables.values() if manifest.when == AFTER else ():
-            path = folder / manifest.task / str(about.port)
-            if about.port and about.file and path.is_file() and not path.is_symlink() and store.has(about.file):
+        for copy in copies.of_manifest(store, manifest):
+            unread = replace(copy.file, chunks=tuple(chunk for chunk in copy.file.chunks if chunk not in whole))
+            if copy.is_there() and (store.is_whole(unread) or (not dry and _heal(store, unread))):
+                whole.update(unread.chunks)
                 gone += 1
                 if not dry:
-                    with contextlib.suppress(OSError):
-                        path.unlink()
+                    with contextlib.suppress(OSError, StoreProblem):
+                        copy.remove()
     return gone
+
+
+def _heal(store: Store, ref: FileRef) -> bool:
+    """Put the pieces of a file back that folders of runs have; whether all of it is there then."""
+    try:
+        for _ in store.pieces(ref):
+            pass
+    except StoreProblem:
+        return False
+    return store.is_whole(ref)
+
+
+def _save(store: Store, run: str, needed: set[str]) -> None:
+    """Put back what runs that stay need, and only the folder of a run that is to go has whole."""
+    with contextlib.suppress(StoreProblem):
+        for manifest in store.every_manifest(run):
+            for copy in copies.of_manifest(store, manifest):
+                shared = tuple(chunk for chunk in copy.file.chunks if chunk[0] in needed)
+                if shared and copy.is_there():
+                    _heal(store, replace(copy.file, chunks=shared))
 
 
 def _judge(record: object, what: str, problems: list[str]) -> int:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from kalecompiler.snapshots import origin
+from kalecompiler.snapshots import origin, retention
 from kalecompiler.snapshots.blocks import Block, Cell, Heading, Hint, Lines, Patch, facts, table
 from kalecompiler.snapshots.manifest import Manifest, RunRecord, StepRecord, VariableRecord, to_json
 from kalecompiler.snapshots.packagecode import Piece
@@ -25,7 +25,7 @@ def runs(records: Sequence[RunRecord], pins: Iterable[str] = ()) -> list[Block]:
     rows = [
         (
             record.run,
-            Cell(record.status or "running", record.status or "running"),
+            Cell(_status(record), _status(record)),
             moment(record.started),
             seconds(_took(record)),
             _steps(record),
@@ -48,7 +48,7 @@ def run(kept: Kept, command: str) -> list[Block]:
     found = {
         "run": record.run,
         "pipeline": record.pipeline,
-        "status": record.status or "running",
+        "status": _status(record),
         "started": f"{moment(record.started)} UTC" if record.started else "",
         "took": seconds(_took(record)),
         "by": "@".join(filter(None, (str(who.get(part) or "") for part in ("user", "host")))),
@@ -219,6 +219,11 @@ def _steps(record: RunRecord) -> str:
     return ", ".join(f"{n} {status}{names if status == 'failed' else ''}" for status, n in counts.items())
 
 
+def _status(record: RunRecord) -> str:
+    """How a run stands; one that nobody closed, and whose process is gone, can only have been stopped."""
+    return "stopped?" if retention.is_dead(record) else record.status or "running"
+
+
 def _took(record: RunRecord) -> float | None:
     return record.ended - record.started if record.started and record.ended else None
 
@@ -276,7 +281,7 @@ def record_json(record: RunRecord, pinned: bool) -> dict[str, Any]:
     return {
         "run": record.run,
         "pipeline": record.pipeline,
-        "status": record.status or "running",
+        "status": _status(record),
         "started": iso(record.started),
         "ended": iso(record.ended),
         "seconds": _took(record),

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from kalecompiler.snapshots import cutting, objects
+from kalecompiler.snapshots.copies import Copies
 from kalecompiler.snapshots.manifest import FileRef, Manifest, RunRecord, from_json, to_json
 from kalecompiler.snapshots.objects import Objects, StoreProblem, folder_of, unwritable
 
@@ -76,14 +77,16 @@ class Store:
             form = json.loads(text)["format"]
         except (ValueError, KeyError, TypeError):
             raise StoreProblem(f"{path / 'format'} is damaged: it must hold {json.dumps({'format': FORMAT})}") from None
+        if type(form) is not int or form < FORMAT:
+            raise StoreProblem(f"{path / 'format'} is damaged: it must hold {json.dumps({'format': FORMAT})}")
         if form != FORMAT:
             raise StoreProblem(f"the store {path} has format {form!r}, which is newer than this kalecompiler: upgrade")
         return cls(path, durable)
 
     @property
     def objects(self) -> Objects:
-        """The pieces of files."""
-        return Objects(self.path, self.durable, self.written)
+        """The pieces of files; one that is missing or damaged is taken from the folder of a run that has a copy."""
+        return Objects(self.path, self.durable, self.written, Copies(self))
 
     def put_file(self, path: Path, digest: str = "") -> FileRef:
         """Keep a file; `digest` is what its artifact's metadata says. Raises StoreProblem, OSError for the file."""
@@ -120,8 +123,9 @@ class Store:
 
     def pieces(self, ref: FileRef) -> Iterator[bytes]:
         """The pieces of a file, each verified. Raises StoreProblem."""
+        get = self.objects.get
         for name, size in ref.chunks:
-            yield self.objects.get(name, size)
+            yield get(name, size)
 
     def read(self, ref: FileRef) -> bytes:
         """A whole file, verified. Raises StoreProblem."""
@@ -163,16 +167,35 @@ class Store:
         return memory
 
     def has(self, ref: FileRef) -> bool:
-        """Whether all pieces of a file are there, which are touched; none is read."""
-        return all(self.objects.has(name, size) for name, size in ref.chunks)
+        """Whether all pieces of a file are there, which are touched; none is read but to put it back."""
+        has = self.objects.has
+        return all(has(name, size) for name, size in ref.chunks)
+
+    def is_whole(self, ref: FileRef) -> bool:
+        """Whether all pieces of a file are there as they were written: all are read."""
+        plain = Objects(self.path)
+        try:
+            return all(plain.get(name, size) is not None for name, size in ref.chunks)
+        except StoreProblem:
+            return False
 
     def runs(self) -> list[RunRecord]:
-        """The runs, newest first; one whose record cannot be read is left out (`verify` tells of it)."""
+        """The runs, newest first; one whose record cannot be read is left out: see `damaged`."""
         found = []
         for name in self.run_names():
             with contextlib.suppress(StoreProblem):
                 found.append(self.run(name))
         return sorted(found, key=lambda record: (record.started or 0.0, record.run), reverse=True)
+
+    def damaged(self) -> dict[str, str]:
+        """The runs whose record cannot be read, and why."""
+        found = {}
+        for name in self.run_names():
+            try:
+                self.run(name)
+            except StoreProblem as error:
+                found[name] = str(error)
+        return found
 
     def run_names(self) -> list[str]:
         """The names of the runs; what was killed before it had a record is none."""

@@ -11,13 +11,13 @@ import io
 import json
 import re
 import tarfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from kalecompiler.snapshots import retention, signing
-from kalecompiler.snapshots.manifest import Manifest, RunRecord, from_json
+from kalecompiler.snapshots.manifest import FileRef, Manifest, RunRecord, from_json, to_json
 from kalecompiler.snapshots.objects import PIECE
 from kalecompiler.snapshots.store import Store, StoreProblem, is_name
 
@@ -64,7 +64,8 @@ def export(store: Store, run: str, target: Path) -> int:
 def import_(store: Store, source: Path, trust: bool = False) -> Imported:
     """Take a run from a tar file into the store. Raises StoreProblem for a file that is not as it should be.
 
-    With `trust` it is signed as ours. What is in the store of that name already is not replaced.
+    With `trust` it is signed as ours, also where the store has the same run already. What is in the store of that name
+    is not replaced otherwise, unless it cannot be read. Nothing is seen of the run before all of it is there.
     """
     try:
         with tarfile.open(source, "r:") as tar:
@@ -77,18 +78,18 @@ def import_(store: Store, source: Path, trust: bool = False) -> Imported:
 
 def _import(store: Store, tar: tarfile.TarFile, source: Path, trust: bool) -> Imported:
     run = ""
-    objects = total = 0
+    given: dict[str, int] = {}
+    here: dict[str, Any] | None = None
     record: RunRecord | None = None
     manifests: list[tuple[Manifest, str]] = []
     for name, data in _members(tar, source):
         if not run:
             run = _name_of(name, data, source)
-            if run in store.run_names():
-                raise StoreProblem(f"the store {store.path} has a run {run} already: nothing is imported")
+            here = _content(store, run, trust)
         elif match := _OBJECT.fullmatch(name):
             if store.objects.put(data) != match[1] + match[2]:
                 raise StoreProblem(f"{source}: the object {match[1]}{match[2]} is damaged: nothing is imported")
-            objects, total = objects + 1, total + len(data)
+            given[match[1] + match[2]] = len(data)
         elif (match := _MANIFEST.fullmatch(name)) and match[1] == run and is_name(match[2]):
             manifest = from_json(Manifest, _json(data, name, source), f"{source}: {name}")
             if (manifest.run, manifest.task, manifest.when) != (run, match[2], match[3].partition(".")[0]):
@@ -101,10 +102,53 @@ def _import(store: Store, tar: tarfile.TarFile, source: Path, trust: bool) -> Im
     if record is None or record.run != run:
         raise StoreProblem(f"{source} is cut off: the record of the run is missing")
     state = _state([record, *(manifest for manifest, _ in manifests)], source, trust)
+    _check_whole(store, record, manifests, given, source)
+    if here is not None and here != _plain(record, manifests):
+        raise StoreProblem(f"the store {store.path} has another run {run} than {source}: nothing is signed or imported")
+    if here is None and run in store.run_names():  # it cannot be read
+        store.remove_run(run)
     for manifest, file in manifests:
         store.write_manifest(signing.sign(manifest) if trust else manifest, file)
     store.write_run(signing.sign(record) if trust else record)
-    return Imported(run, objects, total, "signed" if trust else state)
+    return Imported(run, len(given), sum(given.values()), "signed" if trust else state)
+
+
+def _content(store: Store, run: str, trust: bool) -> dict[str, Any] | None:
+    """What the store has of a run, but for signatures; None where it has none, or a damaged one.
+
+    Raises StoreProblem where it has one and that is not to be trusted now.
+    """
+    if run not in store.run_names():
+        return None
+    try:
+        record, manifests = store.run(run), list(store.manifest_files(run))
+    except StoreProblem:
+        return None
+    if not trust:
+        signed = all(signing.trusted(one) == signing.SIGNED for one in (record, *(m for m, _ in manifests)))
+        cure = "" if signed else "; --trust signs it, if it is the same"
+        raise StoreProblem(f"the store {store.path} has a run {run} already: nothing is imported{cure}")
+    return _plain(record, manifests)
+
+
+def _plain(record: RunRecord, manifests: Sequence[tuple[Manifest, str]]) -> dict[str, Any]:
+    """A run by the names of its files, as JSON values, but for signatures."""
+    records = {f"{manifest.task}/{file}": to_json(replace(manifest, signature=None)) for manifest, file in manifests}
+    return {**records, "run.json": to_json(replace(record, signature=None))}
+
+
+def _check_whole(
+    store: Store, record: RunRecord, manifests: Sequence[tuple[Manifest, str]], given: Mapping[str, int], source: Path
+) -> None:
+    """Raise StoreProblem for an object that a run names, and that neither its file nor the store has whole."""
+    files = {"the notebook": record.notebook, "the package": record.package}
+    for manifest, _ in manifests:
+        where = f"of step {manifest.step or manifest.task} ({manifest.when})"
+        files |= {f"{name} {where}": about.file for name, about in manifest.variables.items()}
+    for what, ref in files.items():
+        for name, size in ref.chunks if ref else ():
+            if given.get(name) != size and not store.is_whole(FileRef(size, "", ((name, size),))):
+                raise StoreProblem(f"{source} lacks the object {name}, a piece of {what}: nothing is imported")
 
 
 def _state(records: list[Manifest | RunRecord], source: Path, trust: bool) -> str:
