@@ -18,7 +18,10 @@ from support import write_notebook
 
 from kalecompiler import cli
 from kalecompiler.local.traces import Traces
+from kalecompiler.snapshots import compare
+from kalecompiler.snapshots.manifest import Manifest
 
+DATA = {"path": "data.txt", "mode": "read", "digest": "sha256:0"}
 Plan = dict[str, tuple[str, str]]
 
 
@@ -206,3 +209,14 @@ def test_names_that_are_relative_to_an_open_folder(tmp_path: Path) -> None:
     traces.hook("os.rename", ("a", "b", place, place))
     os.close(place)
     assert (traces.written, traces.removed) == ({str(tmp_path / "b"): "write"}, {})
+
+
+@pytest.mark.parametrize(
+    ("modes", "reasons"), [(["append"], []), (["read", "append"], ["file log.txt"]), (["write"], ["file log.txt"])]
+)
+def test_a_log_that_is_appended_to_is_no_difference_of_a_step(modes: list[str], reasons: list[str]) -> None:
+    one, other = (
+        Manifest("run", "a", "after", files=(DATA, *({"path": "log.txt", "mode": mode, "digest": d} for mode in modes)))
+        for d in ("sha256:1", "sha256:2")
+    )
+    assert compare._reasons(one, other, code=False) == reasons

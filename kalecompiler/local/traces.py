@@ -2,9 +2,9 @@
 
 Run inside the step's process before its own program, by `prefix`; the standard library only, Python 3.9 and later, and
 nothing of kalecompiler. An audit hook sees what Python itself opens. Files that compiled code opens are not seen by it:
-nothing of kalecompiler. An audit hook sees what Python itself opens. Files that compiled code opens are not seen by
-it: what pyarrow and polars are told to open is taken from their functions (`compiledreads`), libraries in UNSEEN are
-reported by name, and others are missed. The report is JSON, written when the process ends by itself:
+what pyarrow and polars are told to open is taken from their functions (`compiledreads`), libraries in UNSEEN are named,
+and others are missed. The report is JSON, written when the process ends by itself:
+    {"files": [{"path", "digest", "mode": "read"|"write"|"append"|"list"|"remove"}],
      "network": bool, "programs": [...], "unseen": [...]}
 `digest` is that of the content (of the names, for a list) when the step ended; null where others changed it meanwhile,
 and for what was removed; ABSENT for what was not there when the step wanted to read it.
@@ -124,7 +124,7 @@ class Traces:
     def _named(self, event: str, source: Any, destination: Any, *places: int) -> None:
         """A file, or a folder of them, gets a name that it had not."""
         to = self._path(destination, places[-1])
-        if event == "os.symlink":
+        if event == "os.symlink" or not to:
             return self._has_written([to])
         path = self._path(source, places[0])
         if not path or not os.path.lexists(path):
@@ -139,7 +139,9 @@ class Traces:
         return None
 
     def _has_written(self, paths: Iterable[str]) -> None:
-        self.written.update((path, "write") for path in paths if not self._is_aside(path) and path[-4:] != ".pyc")
+        self.written.update(
+            (path, "write") for path in paths if path and not self._is_aside(path) and path[-4:] != ".pyc"
+        )
 
     def _below(self, folder: str) -> list[str]:
         """The files in a folder, and in those in it."""
@@ -239,8 +241,12 @@ class Traces:
         self._look_again()
         files = [self._file(path, "read") for path in list(self.read)]
         files += [self._file(path, mode) for path, mode in list(self.written.items())]
-        files += [{"path": path, "digest": ABSENT, "mode": "read"} for path in self.absent if path not in self.written]
-        files += [{"path": path, "digest": None, "mode": "remove"} for path in self.removed if not os.path.exists(path)]
+        files += [
+            {"path": path, "digest": ABSENT, "mode": "read"} for path in list(self.absent) if path not in self.written
+        ]
+        files += [
+            {"path": path, "digest": None, "mode": "remove"} for path in list(self.removed) if not os.path.exists(path)
+        ]
         files += [{"path": path, "digest": digest, "mode": "list"} for path, digest in list(self.listed.items())]
         if not self.programs and not self.harmless and _had_children():
             self.programs["a child of its own"] = None
@@ -256,10 +262,10 @@ class Traces:
 
     def _look_again(self) -> None:
         """What compiled code wrote: databases that are others now, and new files in the folders that it was given."""
-        for path, before in self.databases.items():
+        for path, before in list(self.databases.items()):
             if before != _look(path):
                 self.written[path] = "write"
-        for folder in filter(os.path.isdir, self.filled):
+        for folder in filter(os.path.isdir, list(self.filled)):
             new = [path for path in self._below(folder) if (_look(path) or (0, 0))[1] > self.started]
             self._has_written(path for path in new if path not in self.written)
 
