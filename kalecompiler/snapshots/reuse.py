@@ -207,8 +207,6 @@ def _changed(file: Mapping[str, Any], manifest: Manifest, run: Mapping[tuple[str
     if file.get("digest") == traces.ABSENT:
         known = {f.get("digest") for f in all_of_it}
         return f"it looked for {_shown(path)}, which was not there then" if _is_news(path, known) else ""
-    if not os.path.lexists(path) and any(f.get("mode") == "remove" for f in all_of_it):
-        return ""
     if verb == "wrote" and ("read" in own or not _read_by_others(path, manifest, run)):
         gone = mode == "write" and not os.path.exists(path) and not path.startswith(tempfile.gettempdir())  # noqa: PTH110
         return f"it wrote {_shown(path)}, which is not there any more" if gone else ""
