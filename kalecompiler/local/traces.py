@@ -109,7 +109,7 @@ class Traces:
             self.written[path] = "append" if appends else "write"
 
     def _missed(self, path: str) -> None:
-        """It wanted a file that is not there: no news where it removed or moved that itself, or for what packages lack."""
+        """It wanted a file that is not there: no news where it removed that itself, or of what packages lack."""
         if path not in self.written and path not in self.removed and "-packages/" not in path:
             self.absent[path] = None
 
