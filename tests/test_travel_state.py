@@ -83,3 +83,27 @@ def test_draws_go_on_before_a_step_as_in_the_notebook(tmp_path: Path) -> None:
     for one in travelling.unlike([(found, step, "before") for step in steps], tmp_path / "work"):
         assert one.differences == []
         assert "rng" in one.compared
+
+
+BRANCHES = """
+# %% imports
+import random
+random.seed(1)
+# %% step:start
+first = random.random()
+# %% step:left prev:start
+left = random.random()
+# %% step:right prev:start
+right = random.random()
+# %% step:last prev:left prev:right
+print(left, right)
+"""
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_what_branches_drew_is_perhaps_not_as_in_the_notebook(tmp_path: Path, when: str) -> None:
+    (tmp_path / "book").mkdir()
+    _, found, _ = travelling.keep(write_notebook(tmp_path / "book" / "n.ipynb", BRANCHES), tmp_path / "run")
+    warnings = state.find(found.store, found.record, "last", when).moment.warnings
+    assert list(warnings) == ["right"]
+    assert warnings["right"].startswith("step `right` draws random numbers")

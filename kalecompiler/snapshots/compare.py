@@ -166,12 +166,17 @@ def _reasons(one: Manifest, other: Manifest, code: bool) -> list[str]:
     found = ["code"] if code or _cells(one) != _cells(other) else []
     found += [f"parameter {name}" for name in _differing(one.parameters, other.parameters, _value)]
     found += [f"input {name}" for name in _differing(one.inputs, other.inputs, lambda item: _get(item, "digest"))]
-    files = [
-        {str(_get(i, "path")): _get(i, "digest") for i in m.files if _get(i, "mode") != "list"} for m in (one, other)
-    ]
+    files = [_files(one), _files(other)]
     if not all(files):  # where a step's files are not traced, nothing is known of them
         return found
     return [*found, *(f"file {name}" for name in _differing(files[0], files[1], lambda item: item))]
+
+
+def _files(manifest: Manifest) -> dict[str, Any]:
+    """The digests of a step's files; a log that it only appends to differs by what was in it, not by the step."""
+    found = [(str(_get(i, "path")), _get(i, "mode"), _get(i, "digest")) for i in manifest.files]
+    used = {path for path, mode, _ in found if mode not in ("append", "list")}
+    return {path: digest for path, mode, digest in found if mode != "list" and path in used}
 
 
 def _cells(manifest: Manifest) -> list[Any]:

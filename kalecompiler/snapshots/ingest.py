@@ -294,7 +294,7 @@ class Ingest(Keeper):
             traces = _traces(self._folder / manifest.task / TRACES)
             files, network = tuple(traces.get("files", ())), bool(traces.get("network"))
             more: dict[str, Any] = {"traced": True} if traces else {}  # else nobody knows what it opened
-            more |= {"programs": traces["programs"]} if traces.get("programs") else {}
+            more |= {name: traces[name] for name in ("programs", "unseen") if traces.get(name)}
             manifest = replace(manifest, files=files, network=network, extra={**manifest.extra, **more})
         if self.hooked:
             manifest = replace(manifest, hooks=hooks.call(manifest, self._problems.append))

@@ -15,7 +15,7 @@ from typing import Any
 
 from kalecompiler import draws, internal, notebook, payload
 from kalecompiler import plan as planning
-from kalecompiler.diagnostics import NotebookError, Severity, UsageError
+from kalecompiler.diagnostics import RANDOM_BRANCHES, NotebookError, Severity, UsageError
 from kalecompiler.facts import Grade
 from kalecompiler.model import Code, CodeKind, Pipeline, Role, Step
 from kalecompiler.plan import Analysis
@@ -252,9 +252,15 @@ def _ask(question: _Question, names: Sequence[str], generators: Sequence[str], m
             raise UsageError(f"the state cannot be worked out: {errors[0].message}")
         problems = mentioned
     data_warnings = (d for d in planned.diagnostics if d.severity is Severity.WARNING and d.rule.code.startswith("KC2"))
-    warned = {d.message for d in data_warnings}
+    warned = {d.message for d in data_warnings if d.rule is not RANDOM_BRANCHES}  # its names are those of steps
     warnings = {name: message for name in names for message in sorted(warned) if f"`{name}`" in message}
-    return _Asked(planned.draft.step(_NAME), planned.draft, problems, warnings)
+    asked = planned.draft.step(_NAME)
+    for drawn in (d for d in planned.diagnostics if d.rule is RANDOM_BRANCHES):
+        makers = {step.name for step in planned.draft.steps if drawn.location.cell in step.cells}
+        warnings |= {
+            item.variable: drawn.message for item in asked.inputs if item.producer in makers and item.variable in names
+        }
+    return _Asked(asked, planned.draft, problems, warnings)
 
 
 def _write_edges(document: Any, pipeline: Pipeline, more: Mapping[str, Sequence[str]]) -> None:

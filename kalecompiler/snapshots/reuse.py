@@ -189,6 +189,9 @@ def outside(manifest: Manifest, run: Mapping[tuple[str, str], Manifest], cache: 
         return "it used the network: `cache:enabled` takes it all the same"
     if (programs := manifest.extra.get("programs")) and not cache:
         return f"it ran other programs ({', '.join(map(str, programs))}): `cache:enabled` takes it all the same"
+    if (unseen := manifest.extra.get("unseen")) and not cache:
+        names = ", ".join(map(str, unseen))
+        return f"{names} may have read files that cannot be seen: `cache:enabled` takes it all the same"
     return next(filter(None, (_changed(file, manifest, run) for file in manifest.files)), "")
 
 
@@ -196,11 +199,18 @@ def _changed(file: Mapping[str, Any], manifest: Manifest, run: Mapping[tuple[str
     """How a file, or a list of files, is not as its run left it; empty where it is, or where that does not matter."""
     path, mode = str(file.get("path")), str(file.get("mode"))
     verb = {"list": "listed", "read": "read"}.get(mode, "wrote")
+    all_of_it = [f for m in run.values() for f in m.files if f.get("path") == path]
+    if mode == "remove":
+        known = {f.get("digest") for f in all_of_it}
+        return f"it removed {_shown(path)}, which is there again" if _is_news(path, known) else ""
     own = {str(f.get("mode")) for f in manifest.files if f.get("path") == path}
+    if file.get("digest") == traces.ABSENT:
+        known = {f.get("digest") for f in all_of_it}
+        return f"it looked for {_shown(path)}, which was not there then" if _is_news(path, known) else ""
     if verb == "wrote" and ("read" in own or not _read_by_others(path, manifest, run)):
         gone = mode == "write" and not os.path.exists(path) and not path.startswith(tempfile.gettempdir())  # noqa: PTH110
         return f"it wrote {_shown(path)}, which is not there any more" if gone else ""
-    known = {f.get("digest") for m in run.values() for f in m.files if f.get("path") == path}
+    known = {f.get("digest") for f in all_of_it}
     if file.get("digest") is None:
         return f"it {verb} {_shown(path)}, which others changed while it ran"
     try:
@@ -212,6 +222,14 @@ def _changed(file: Mapping[str, Any], manifest: Manifest, run: Mapping[tuple[str
     except OSError:
         return f"it {verb} {_shown(path)}, which is not there any more"
     return "" if here in known else f"it {verb} {_shown(path)}, which has changed"
+
+
+def _is_news(path: str, known: Collection[Any]) -> bool:
+    """Whether something is at a path that no step of the run knew there."""
+    try:
+        return os.path.lexists(path) and traces.content_digest(path) not in known
+    except OSError:
+        return True
 
 
 def _read_by_others(path: str, manifest: Manifest, run: Mapping[tuple[str, str], Manifest]) -> bool:
