@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from kalecompiler import handlercells, handling, internal, library, names, pieces, ports, requirements, results, trees
+from kalecompiler import handlercells, handling, internal, library, names, pieces, ports, requirements, results
 from kalecompiler.dataflow import Connected, Dataflow, Link, Shared
 from kalecompiler.diagnostics import Diagnostic
 from kalecompiler.facts import Site, Status
@@ -86,19 +86,11 @@ class Reading:
         return names.bound_names(s for p in parts for s in p.tree.body)
 
     def shown_metrics(self) -> dict[str, list[results.Result]]:
-        """The metrics of each step that shows any."""
-        if not self.metrics:
-            return {}
-        order = list(self.steps)
-        binds = [self.bound(parts) for parts in self.steps.values()]
-        reads = [_mentioned(parts) for parts in self.steps.values()]
+        """The metrics of each step that shows any; `metricsteps` has told them their steps."""
         shown: dict[str, list[results.Result]] = {}
-        for result in self.metrics if order else ():
-            number = result.cell.number
-            above = [self.bound([p for p in own if p.annotation.cell.number < number]) for own in self.steps.values()]
-            step = result.step or order[results.home(result, [above, binds, reads])]
-            shown.setdefault(step, []).append(result)
-        return {step: results.merged(found) for step, found in shown.items()}
+        for result in (r for r in self.metrics if r.expression is not None or not r.hidden):
+            shown.setdefault(result.step, []).append(result)
+        return {step: results.merged(found) for step, found in shown.items() if step}
 
     def metric_pieces(self, metrics: Sequence[results.Result]) -> list[Piece]:
         """The end of a step that shows metrics: it reads their variables."""
@@ -127,10 +119,6 @@ def with_tagged_metrics(reading: Reading, settings: Mapping[str, StepSettings]) 
         for result in results.tagged(step, parts[0].annotation.cell, settings[step].written, known)
     ]
     return replace(reading, metrics=(*reading.metrics, *found))
-
-
-def _mentioned(parts: Sequence[Part]) -> frozenset[str]:
-    return frozenset(n.id for p in parts for n in trees.walk(p.tree) if isinstance(n, ast.Name))
 
 
 def pipeline(
@@ -229,6 +217,7 @@ def _step(reading: Reading, c: Connected, wiring: _Wiring, metrics: Sequence[res
     inputs, outputs = wiring.ports[c.name]
     taken = [*c.parameters, *inputs.values(), *outputs.values()]
     charts = [m for m in metrics if m.is_chart]
+    scalars = [m for m in metrics if not m.is_chart and not m.hidden]
     wanted = [("metrics", "shown"), ("report", "page"), ("snapshot", "state"), *((m.name, "chart") for m in charts)]
     metrics_port, report_port, snapshot_port, *chart_ports = ports.assign(wanted, taken)
     parts = reading.steps[c.name]
@@ -245,7 +234,7 @@ def _step(reading: Reading, c: Connected, wiring: _Wiring, metrics: Sequence[res
         ),
         parameters=tuple(p.name for p in reading.parameters if p.name in c.parameters),
         definitions=tuple(sorted({d.definition.name for d in c.carried})),
-        metrics=tuple(Metric(m.name, m.name, m.kind) for m in metrics if not m.is_chart),
+        metrics=tuple(Metric(m.name, m.name, m.kind) for m in scalars),
         metrics_port=metrics_port,
         charts=tuple(
             Chart(m.name, m.kind, port, results.SCHEMAS[m.kind], m.labels)
@@ -301,9 +290,12 @@ def _code(reading: Reading, c: Connected, metrics: Sequence[results.Result], tex
         cell = part.annotation.cell
         name, kept = f"{book.name} {c.name}[{number}]", tuple(k[1:] for k in c.kept if k[0] == number - 1)
         yield Code(name, CodeKind.CELL, part.translation.source, cell.id, book.at(cell, 1), kept)
+    computed: dict[str, int] = {}
     for metric in (m for m in metrics if m.expression is not None):
         text, where = ast.unparse(metric.node), book.at(metric.cell, metric.node.lineno)
-        yield Code(f"{book.name} pipeline-metrics.{metric.name}", CodeKind.METRIC, text, None, where)
+        computed[metric.name] = computed.get(metric.name, 0) + 1
+        title = metric.name + (f"#{computed[metric.name]}" if computed[metric.name] > 1 else "")
+        yield Code(f"{book.name} pipeline-metrics.{title}", CodeKind.METRIC, text, None, where)
     for variable in filter(internal.is_internal, c.outputs):
         if internal.keep(variable):
             yield Code(f"{book.name} {variable}", CodeKind.METRICS, internal.keep(variable))

@@ -177,6 +177,7 @@ NOT_A_LITERAL = _error("KC402", "not-a-literal")
 UNSUPPORTED_DEFAULT = _error("KC403", "unsupported-default")
 PARAMETER_REBOUND = _error("KC404", "parameter-rebound")
 NOT_A_METRIC = _error("KC411", "not-a-metric")
+METRIC_OF_TWO_STEPS = _warning("KC412", "metric-of-two-steps")
 
 # KC5xx: KFP's limits
 STEP_TOO_LARGE = _error("KC501", "step-too-large")

@@ -17,6 +17,7 @@ from kalecompiler import (
     draws,
     hidden,
     ipython,
+    metricsteps,
     names,
     naming,
     notebook,
@@ -115,7 +116,10 @@ def analyse(path: Path, options: Mapping[str, Any], data: bytes | None = None) -
     parameters_, metrics = _parameters_and_metrics(book, parts, diagnostics)
     parameters_ = tags.with_final_status(annotations, config, parameters_)
     settings_ = tags.step_settings(annotations, config)
-    reading = assemble.with_tagged_metrics(Reading(book, config, parts, _steps(parts), parameters_, metrics), settings_)
+    unplaced = assemble.with_tagged_metrics(
+        Reading(book, config, parts, _steps(parts), parameters_, metrics), settings_
+    )
+    reading = metricsteps.by_text(unplaced)
     live = [part.tree for part in parts]
     whole = Whole(
         names.method_names(s for tree in live for s in tree.body),
@@ -127,10 +131,20 @@ def analyse(path: Path, options: Mapping[str, Any], data: bytes | None = None) -
     types = {p.name: p.type for p in parameters_}
     shared = preamble.build(reading.shared_statements(), types, whole)
     unresolvable = {rules.UNKNOWN_STEP, rules.PREV_CYCLE, rules.PREV_TO_ITSELF}
-    units = _units(reading, settings_, loose=any(d.rule in unresolvable for d in diagnostics))
-    if shared.repeated:
-        units = [replace(u, preamble=_as_found(reading, u.name, types, whole)) for u in units]
-    flow = dataflow.connect(units, shared, reading.parameter_names, whole)
+    loose = any(d.rule in unresolvable for d in diagnostics)
+
+    def connected(reading: Reading) -> tuple[list[Unit], Dataflow]:
+        units = _units(reading, settings_, loose=loose)
+        if shared.repeated:
+            units = [replace(u, preamble=_as_found(reading, u.name, types, whole)) for u in units]
+        return units, dataflow.connect(units, shared, reading.parameter_names, whole)
+
+    units, flow = connected(reading)
+    moved = metricsteps.by_data(unplaced, units, flow, shared)
+    if moved.metrics != reading.metrics:  # a later step changes what a metric is made of
+        reading = moved
+        _, flow = connected(reading)
+    diagnostics += metricsteps.check(moved)
     diagnostics += _shared_findings(reading, shared) + _rebound(reading, shared)
     diagnostics += _name_findings(reading, settings_, flow, shared, diagnostics)
     diagnostics += hidden.find(reading) + ordering.check(reading, flow)

@@ -25,7 +25,8 @@ class Result:
     """A metric as written: `expression` is None where the name itself is the metric.
 
     One of a tag has the `step` that it is on, and a `kind`: which value is better (max, min), or how it is drawn.
-    `labels` is the variable with the labels of a confusion matrix, `origin` where the tag stands.
+    `labels` is the variable with the labels of a confusion matrix, `origin` where the tag stands. One that is `hidden`
+    is computed and not shown: further down the notebook gives the name to another.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Result:
     kind: str = ""
     labels: str = ""
     origin: Location | None = None
+    hidden: bool = False
 
     @property
     def is_chart(self) -> bool:
@@ -57,8 +59,8 @@ class Result:
 
 
 def read(notebook: Notebook, cells: Sequence[tuple[Cell, ast.Module]]) -> tuple[tuple[Result, ...], list[Diagnostic]]:
-    """The metrics of the cells: a name, `print(name)`, or `name = expression`. A name given twice counts once."""
-    found: dict[str, Result] = {}
+    """The metrics of the cells: a name, `print(name)`, or `name = expression`; in their order."""
+    found: list[Result] = []
     problems: list[Diagnostic] = []
     for cell, tree in cells:
         for statement in tree.body:
@@ -74,8 +76,8 @@ def read(notebook: Notebook, cells: Sequence[tuple[Cell, ast.Module]]) -> tuple[
                     )
                 )
             else:
-                found |= {r.name: r for r in results if r.name not in found}
-    return tuple(found.values()), problems
+                found += results
+    return tuple(found), problems
 
 
 def tagged(step: str, cell: Cell, settings: Iterable[Setting], known: frozenset[str]) -> list[Result]:
@@ -92,9 +94,9 @@ def tagged(step: str, cell: Cell, settings: Iterable[Setting], known: frozenset[
 
 def merged(results: Iterable[Result]) -> list[Result]:
     """The metrics of one step: a scalar that a cell and a tag name is one, better as the tag says."""
-    found: dict[tuple[str, bool], Result] = {}
-    for result in results:
-        key = (result.name, result.is_chart)
+    found: dict[tuple[str, bool, int], Result] = {}
+    for number, result in enumerate(results):
+        key = (result.name, result.is_chart, number if result.hidden else -1)
         found[key] = replace(found[key], kind=result.kind) if key in found else result
     return list(found.values())
 
@@ -117,14 +119,14 @@ def _results(cell: Cell, node: ast.stmt) -> list[Result] | None:
     return None
 
 
-def home(result: Result, tables: Sequence[Sequence[frozenset[str]]]) -> int:
-    """The index of the step that a metric is shown on.
+def home(reads: frozenset[str], tables: Sequence[Sequence[frozenset[str]]]) -> int:
+    """The index of the step that a metric is shown on, which is made of the variables `reads`.
 
-    A table has names for each step. It is the last step that has one of the metric's variables in the first table
-    where any has: what the steps bind above the metric, what they bind at all, what they mention; else the last step.
+    A table has names for each step. It is the last step that has one of the variables in the first table where any
+    has: what the steps bind or change above the metric, what they do at all, what they mention; else the last step.
     """
     for table in tables:
-        steps = [i for i, known in enumerate(table) if known & result.reads]
+        steps = [i for i, known in enumerate(table) if known & reads]
         if steps:
             return steps[-1]
     return len(tables[0]) - 1

@@ -14,6 +14,7 @@ from packages import package, task
 from kalecompiler import local
 from kalecompiler.diagnostics import UsageError
 from kalecompiler.local import RunResult, StepResult
+from kalecompiler.local.tasks import read_package
 from kalecompiler.model import Code, CodeKind, Location, Pipeline, Step
 
 
@@ -89,6 +90,12 @@ def test_parameters_arrive_as_kfp_carries_them(tmp_path: Path, arguments: Any, e
     shown = log(result, "show")
     assert json.loads(shown) == expected
     assert "2.0" not in shown
+
+
+def test_whole_numbers_are_recorded_as_integers_but_for_floats() -> None:
+    declared = PARAMETERS | {"whole": {"parameterType": "NUMBER_DOUBLE", "defaultValue": 2.0}}
+    spec = package(declared, show=task("print(parameters)"))
+    assert repr(read_package(spec).defaults) == "{'n': 3, 'rate': 0.5, 'opts': {'a': [1, 2.5]}, 'whole': 2.0}"
 
 
 def test_a_constant_of_the_package_is_a_parameter_too(tmp_path: Path) -> None:

@@ -247,6 +247,94 @@ def test_an_empty_text_is_an_empty_page(kind: str, tmp_path: Path) -> None:
     assert (done.folder / "artifacts" / "x_port").read_text("utf-8") == ""
 
 
+def test_a_chart_that_is_left_out_leaves_a_valid_file(tmp_path: Path) -> None:
+    done = charted(tmp_path, "x = [[float('nan')]]", "x=confusion", "y=roc", "z=markdown")
+    assert done.status == 0
+    assert [strict((done.folder / "artifacts" / name).read_text("utf-8")) for name in ("x_port", "y_port")] == [{}, {}]
+    assert (done.folder / "artifacts" / "z_port").read_text("utf-8") == "z is left out: it is not bound\n"
+
+
+def test_what_utf_8_cannot_hold_is_replaced_in_charts(tmp_path: Path) -> None:
+    source = "note = page = 'caf\\udce9'\nx = [[1]]\nx_labels = [note]\nt = {note: {note: 1}}"
+    wanted = ("note=markdown", "page=html", "x=confusion=x_labels", "t=report")
+    done = charted(tmp_path, source, *wanted)
+    assert done.status == 0, done.err
+    for name in ("note", "page", "t"):
+        assert "caf?" in (done.folder / "artifacts" / f"{name}_port").read_text("utf-8")
+    assert done.artifacts["x_port"]["metadata"]["confusionMatrix"]["annotationSpecs"] == [{"displayName": "caf?"}]
+
+
+HOSTILE = """
+import sys
+class Meta(type):
+    def __getattribute__(self, name):
+        raise ValueError(name)
+class Odd(metaclass=Meta):
+    pass
+def leave(self=None, *rest):
+    raise SystemExit(3)
+def interrupt(self=None, *rest):
+    raise KeyboardInterrupt
+class Failing(Exception):
+    __str__ = leave
+def fail():
+    raise Failing
+values = [
+    Odd(),
+    type("Float", (), {"__float__": leave})(),
+    type("Float", (), {"__float__": interrupt})(),
+    type("Gone", (), {"__getattribute__": leave})(),
+    type("Text", (str,), {"__getitem__": lambda self, at: 3, "__str__": leave})("a"),
+    type("Time", (), {"total_seconds": lambda self: float("nan"), "__eq__": lambda self, other: True})(),
+    type("Date", (), {"isoformat": lambda self: {1: 2}})(),
+    type("Whole", (int,), {"__str__": leave, "__float__": leave})(7),
+]
+v0, v1, v2, v3, v4, v5, v6, v7 = values
+del values
+"""
+EXPRESSIONS = ["sys.exit('no')", "leave()", "interrupt()", "fail()", "Odd.x", "leave() if good else 0"]
+
+
+def test_no_step_fails_because_of_a_metric_that_tries_to(tmp_path: Path) -> None:
+    names = [f"v{number}" for number in range(8)] + [f"e{number}" for number in range(len(EXPRESSIONS))]
+    wanted = {"port": "metrics", "values": [{"name": name, "variable": name} for name in [*names, "good"]]}
+    content = step(HOSTILE + "good = 1", metrics=wanted)
+    content["code"] += [  # type: ignore[operator]
+        {"kind": "metric", "name": f"nb.ipynb pipeline-metrics.e{number}", "source": [f"e{number} = {expression}"]}
+        for number, expression in enumerate(EXPRESSIONS)
+    ]
+    done = run(tmp_path, content)
+    assert done.status == 0, done.err
+    assert done.artifacts["metrics"]["metadata"] == {"good": 1}
+    assert sorted(re.findall(r"metric '(\w+)' is left out", done.err)) == sorted(names)
+    assert "metric 'e0' is left out: SystemExit: no\n" in done.err
+    assert "Traceback" not in done.err
+
+
+def test_the_last_expression_of_a_name_tells_whether_it_is_left_out(tmp_path: Path) -> None:
+    wanted = {"port": "metrics", "values": [{"name": name, "variable": name} for name in ("first", "last")]}
+    content = step("x = 1", metrics=wanted)
+    content["code"] += [  # type: ignore[operator]
+        {
+            "kind": "metric",
+            "name": f"nb.ipynb pipeline-metrics.{name}",
+            "source": [f"{name.partition('#')[0]} = {value}"],
+        }
+        for name, value in (("first", "1 / 0"), ("first#2", "x"), ("last", "x"), ("last#2", "1 / 0"))
+    ]
+    done = run(tmp_path, content)
+    assert (done.status, done.artifacts["metrics"]["metadata"]) == (0, {"first": 1})
+
+
+def test_a_metric_that_is_waited_for_can_be_terminated(tmp_path: Path) -> None:
+    wanted = {"port": "metrics", "values": [{"name": "m", "variable": "m"}]}
+    source = "import os, signal, time\ndef wait():\n    os.kill(os.getpid(), signal.SIGTERM)\n    time.sleep(5)"
+    content = step(source, metrics=wanted)
+    content["code"] += [{"kind": "metric", "name": "nb.ipynb pipeline-metrics.m", "source": ["m = wait()"]}]  # type: ignore[operator]
+    done = run(tmp_path, content)
+    assert done.status == 143
+
+
 REPORT = """| | precision | support |
 | --- | ---: | ---: |
 | a\\|b | 0.5 | 1200 |
@@ -258,6 +346,11 @@ REPORT = """| | precision | support |
 def test_a_classification_report_is_a_table() -> None:
     value = {"a|b": {"precision": 0.5, "support": 1200.0}, "c": {"precision": math.nan}, "accuracy": 1 / 3}
     assert charts.MAKERS["report"](value, None) == ({}, REPORT.replace("| | p", "|  | p", 1))
+
+
+def test_labels_of_a_report_are_text() -> None:
+    _, text = charts.MAKERS["report"]({"<b>\n# a & *b*": {"a\nb": 0.5}}, None)
+    assert text == "|  | a b |\n| --- | ---: |\n| &lt;b&gt; # a &amp; \\*b\\* | 0.5 |\n"
 
 
 def test_a_classification_report_as_a_frame_is_the_same_table() -> None:

@@ -310,3 +310,11 @@ def test_a_later_step_reads_what_a_metrics_cell_computes(tmp_path: Path) -> None
     text = "# %% step:a\nn = 4\n# %% pipeline-metrics\nhalf = n / 2\n# %% step:b prev:a\nassert half == 2\n"
     folder = run_here(compiled(tmp_path, text), tmp_path)
     assert published(folder / "a")["metrics"] == {"half": 2.0}
+
+
+def test_a_class_that_refuses_every_question_fails_no_run(tmp_path: Path) -> None:
+    text = (
+        "# %% step:a metrics:x metrics:y\nclass Meta(type):\n    def __getattribute__(self, name):\n"
+        "        raise RuntimeError(name)\nclass Shy(metaclass=Meta):\n    pass\nx = Shy\ny = 1\n"
+    )
+    assert published(run_here(compiled(tmp_path, text), tmp_path) / "a")["metrics"] == {"y": 1}

@@ -13,7 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from kalecompiler.local.tasks import FinalStatus, FromPipeline, FromTask, Task
+from kalecompiler.local.tasks import FinalStatus, FromPipeline, FromTask, Task, as_carried
 
 OUTPUT_FILE = "executor_output.json"
 
@@ -23,8 +23,6 @@ _MOUNTS = {"gs://": "/gcs/", "minio://": "/minio/", "s3://": "/s3/", "oci://": "
 _PLACEHOLDER = re.compile(r"\{\{\$.*?\}\}")
 _OUTPUT_FIELDS = frozenset({"parameters", "parameterValues", "artifacts"})
 _ARTIFACT_FIELDS = frozenset({"name", "type", "uri", "properties", "customProperties", "metadata", "customPath"})
-# From here on protobuf's JSON writes a number with an exponent, and a reader takes it for a float.
-_EXPONENT = 1e21
 
 Artifact = Mapping[str, Any]
 
@@ -134,18 +132,7 @@ def _parameter_values(
             value = source.value if source else None
         value = task.defaults.get(name) if value is None else value
         if value is not None:  # a null makes the launcher fail: it is left out
-            yield name, _as_carried(value)
-
-
-def _as_carried(value: Any) -> Any:
-    """A value after KFP carried it: all numbers are doubles there, and integral ones are written without a point."""
-    if isinstance(value, float) and value.is_integer() and abs(value) < _EXPONENT:
-        return int(value)
-    if isinstance(value, Mapping):
-        return {str(key): _as_carried(item) for key, item in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_as_carried(item) for item in value]
-    return value
+            yield name, as_carried(value)
 
 
 def _placeholders(given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -16,6 +16,9 @@ from kalecompiler.diagnostics import UsageError
 from kalecompiler.local import pods
 from kalecompiler.local.pods import Pod
 
+# From here on protobuf's JSON writes a number with an exponent, and a reader takes it for a float.
+_EXPONENT = 1e21
+
 # Task and port names become file names of the run folder.
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _UNKNOWN_TASK_KEYS = {
@@ -128,9 +131,34 @@ def read_package(spec: Mapping[str, Any], platform: Mapping[str, Any] | None = N
         raise UsageError("the pipeline package has no tasks")
     levels(tasks)
     _check_sources(tasks)
-    defaults = {name: value["defaultValue"] for name, value in inputs.items() if "defaultValue" in value}
+    defaults = defaults_of(inputs)
     optional = frozenset(n for n, value in inputs.items() if value.get("isOptional") and n not in defaults)
     return Package(name, tasks, defaults, frozenset(inputs) - set(defaults) - optional, optional)
+
+
+def defaults_of(declared: Mapping[str, Any]) -> dict[str, Any]:
+    """The default values of declared parameters.
+
+    A package has every number as a double. The whole ones are integers again, but for those declared as floats.
+    """
+    return {
+        name: value["defaultValue"]
+        if value.get("parameterType") == "NUMBER_DOUBLE"
+        else as_carried(value["defaultValue"])
+        for name, value in declared.items()
+        if "defaultValue" in value
+    }
+
+
+def as_carried(value: Any) -> Any:
+    """A value after KFP carried it: all numbers are doubles there, and integral ones are written without a point."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < _EXPONENT:
+        return int(value)
+    if isinstance(value, Mapping):
+        return {str(key): as_carried(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [as_carried(item) for item in value]
+    return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +286,7 @@ def _task(
         env={str(entry["name"]): str(entry.get("value", "")) for entry in container.get("env", ())},
         after=flat.needs(task) | producers,
         parameters=parameters,
-        defaults={name: value["defaultValue"] for name, value in declared.items() if "defaultValue" in value},
+        defaults=defaults_of(declared),
         optional=frozenset(name for name, value in declared.items() if value.get("isOptional")),
         artifacts=artifacts,
         types=types,

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 POINTS = 1000  # of a curve, more are thinned out
 CLASSES = 500  # of a matrix: with more, KFP cannot store the metadata, nor a browser show them
+LITERAL = {ord(mark): "\\" + mark for mark in "\\`*[]|"}  # in a text of Markdown
+LITERAL.update({ord("&"): "&amp;", ord("<"): "&lt;", ord(">"): "&gt;"})
 WANTED = {
     "confusion": "a square matrix, or a ConfusionMatrixDisplay",
     "roc": "what roc_curve returns (three sequences of one length), or a RocCurveDisplay",
@@ -35,23 +37,37 @@ def publish(wanted: Sequence[Mapping[str, str]], task: contract.Task, namespace:
     for chart in wanted:
         name, kind = chart["variable"], chart["kind"]
         metadata: dict[str, Any] = {}
-        text = ""
+        text = reason = ""
         if name in namespace:
             value = namespace[name]
             try:
                 metadata, text = MAKERS[kind](value, namespace.get(chart.get("labels", "")))
             except _LeftOutError as error:
-                metrics.warn(name, str(error))
-            except Exception as error:  # any library's code; whatever it is, the value is of another kind
-                given = f"{name!r} is {_described(value)}"
-                reason = f" ({error})" if str(error) else ""
-                raise failure.StepFailed(
-                    f"{given}, and `metrics:{name}={kind}` takes {WANTED[kind]}{reason}"
-                ) from error
+                reason = str(error)
+            except failure.Terminated:
+                raise
+            except BaseException as error:  # any library's code; whatever it is, the value is of another kind
+                raise failure.StepFailed(_refusal(name, kind, value, error)) from error
         else:
-            metrics.warn(name, "it is not bound")
-        contract.write_text(task.new_output(chart["port"]), json.dumps(metadata) if metadata else text)
+            reason = "it is not bound"
+        if reason:
+            metrics.warn(name, reason)
+            text = f"{name} is left out: {reason}\n"
+        if kind in ("confusion", "roc"):
+            text = json.dumps(metadata)
+        contract.write_text(task.new_output(chart["port"]), metrics.text(text))
         task.publish(chart["port"], metadata)
+
+
+def _refusal(name: str, kind: str, value: Any, error: BaseException) -> str:
+    """What is said of a value that is of another kind."""
+    try:
+        given, reason = _described(value), f" ({error})" if str(error) else ""
+    except failure.Terminated:
+        raise
+    except BaseException:  # the classes may be the notebook's
+        given, reason = "odd", ""
+    return metrics.text(f"{name!r} is {given}, and `metrics:{name}={kind}` takes {WANTED[kind]}{reason}")
 
 
 class _LeftOutError(Exception):
@@ -71,7 +87,7 @@ def _confusion(value: Any, labels: Any) -> Chart:
     rows = [[_number(cell) for cell in _sequence(row)] for row in _sequence(matrix)]
     if labels is None:
         labels = range(len(rows))
-    names = [str(label) for label in _sequence(labels)]
+    names = [metrics.text(str(label)) for label in _sequence(labels)]
     if not rows:
         raise ValueError("it is empty")
     if any(len(row) != len(rows) for row in rows):
@@ -115,11 +131,16 @@ def _roc(value: Any, labels: Any) -> Chart:
 def _report(value: Any, labels: Any) -> Chart:
     table = value.to_dict("index") if hasattr(value, "columns") else value
     columns = list(next(row for row in table.values() if hasattr(row, "keys")))
-    lines = [["", *map(str, columns)], ["---", *("---:" for _ in columns)]]
+    lines = [["", *map(_label, columns)], ["---", *("---:" for _ in columns)]]
     for name, row in table.items():
         cells = row if hasattr(row, "keys") else {columns[-2:][0]: row}  # accuracy: one number, below f1-score
-        lines.append([str(name), *(_shown(cells.get(column)) for column in columns)])
-    return {}, "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines) + "\n"
+        lines.append([_label(name), *(_shown(cells.get(column)) for column in columns)])
+    return {}, "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
+def _label(value: Any) -> str:
+    """A text as a cell of a Markdown table: nothing in it is markup, and it is one line."""
+    return " ".join(str(value).split()).translate(LITERAL)
 
 
 def _markdown(value: Any, labels: Any) -> Chart:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 
-from . import contract, parts
+from . import contract, failure, parts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,13 +25,16 @@ def publish(step: Mapping[str, Any], task: contract.Task, kernel: Kernel) -> Non
     failed = set()
     for piece in step.get("code", ()):
         if piece["kind"] == "metric":
+            name = piece["name"].rpartition(".")[2].partition("#")[0]
+            failed.discard(name)  # the last of a name counts
             try:
                 kernel.run(piece)
-            except Exception as error:  # the notebook's code: a metric must not stop the step
+            except failure.Terminated:
+                raise
+            except BaseException as error:  # the notebook's code, `sys.exit` too: a metric must not stop the step
                 kernel.current = None
-                name = piece["name"].rpartition(".")[2]
                 failed.add(name)
-                warn(name, f"{type(error).__name__}: {error}")
+                warn(name, described(error))
     wanted = step["metrics"]
     if "port" in wanted:
         found = {}
@@ -56,9 +59,20 @@ def publish(step: Mapping[str, Any], task: contract.Task, kernel: Kernel) -> Non
 def plain(value: Any) -> Any:
     """The value as KFP shows it (bool, int, finite float, text), or None where there is no such value."""
     try:
-        return _plain(value)
-    except Exception:  # any library's code: a metric must not stop the step
+        value = _plain(value)
+        if isinstance(value, str):
+            return text(value[:LONGEST])
+        json.dumps(value, allow_nan=False)
+        return value if isinstance(value, (int, float)) else None
+    except failure.Terminated:
+        raise
+    except BaseException:  # any library's code: a metric must not stop the step
         return None
+
+
+def text(value: str) -> str:
+    """The same as a plain text that UTF-8 can hold."""
+    return str.encode(value, "utf-8", "replace").decode()
 
 
 def _plain(value: Any) -> Any:
@@ -69,10 +83,8 @@ def _plain(value: Any) -> Any:
         if kind in ("M", "m"):  # of nanoseconds, numpy makes plain integers
             value = value.astype(kind + "8[us]") if "[" in value.dtype.str else None
         value = value.item() if hasattr(value, "item") else float(value)
-    if isinstance(value, bool):
+    if isinstance(value, (bool, str)):
         return value
-    if isinstance(value, str):
-        return value[:LONGEST].encode("utf-8", "replace").decode()
     if value != value or hasattr(value, "__len__"):
         return None
     if hasattr(value, "total_seconds"):
@@ -86,7 +98,22 @@ def _plain(value: Any) -> Any:
 
 
 def _short(value: Any) -> str:
-    return str(value)[:40] if isinstance(value, (int, float)) else f"a {type(value).__name__}"
+    try:
+        return str(value)[:40] if isinstance(value, (int, float)) else f"a {type(value).__name__}"
+    except failure.Terminated:
+        raise
+    except BaseException:  # the class may be the notebook's, and its metaclass
+        return "it"
+
+
+def described(error: BaseException) -> str:
+    """An exception of the notebook's code on a line."""
+    try:
+        return f"{type(error).__name__}: {error}"
+    except failure.Terminated:
+        raise
+    except BaseException:  # its class may be the notebook's
+        return "an exception that cannot be shown"
 
 
 def warn(name: str, reason: str) -> None:

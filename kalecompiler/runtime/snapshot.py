@@ -141,14 +141,14 @@ class Snapshot:
         for name, value in list(self.kernel.namespace.items()):
             if name[0] == "_" or name in variables or name in self.known:
                 continue
-            if isinstance(value, DEFINED) and "<" not in getattr(value, "__qualname__", ""):
-                continue
-            if told or SECRET.match(name):
-                reason = "an input of the step holds" if told else "its name looks like that of"
-                variables[name] = {"error": f"{reason} a secret"}
-                continue
-            file = f"{path}.{len(values)}.value"
             try:
+                if isinstance(value, DEFINED) and "<" not in getattr(value, "__qualname__", ""):
+                    continue
+                if told or SECRET.match(name):
+                    reason = "an input of the step holds" if told else "its name looks like that of"
+                    variables[name] = {"error": f"{reason} a secret"}
+                    continue
+                file = f"{path}.{len(values)}.value"
                 variables[name] = {**saving.save(file, value, name, options), "at": at}
                 if self.secrets and self.secrets.within(file):
                     os.unlink(file)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from kalecompiler.local.tasks import defaults_of
 from kalecompiler.runtime import reading
 from kalecompiler.snapshots import artifact, cutting, packagecode, signing
 from kalecompiler.snapshots.manifest import Manifest, RunRecord, StepRecord, VariableRecord
@@ -167,11 +168,7 @@ def _record(run: RunView, spec: Mapping[str, Any], found: _Found, every: Iterabl
         if "Metric" in item.type and "Classification" not in item.type:
             own = {name: value for name, value in item.metadata.items() if isinstance(value, (int, float))}
             metrics.setdefault(item.task, {}).update(own)
-    defaults = {
-        name: one["defaultValue"]
-        for name, one in spec.get("root", {}).get("inputDefinitions", {}).get("parameters", {}).items()
-        if "defaultValue" in one
-    }
+    defaults = defaults_of(spec.get("root", {}).get("inputDefinitions", {}).get("parameters", {}))
     notebooks = {str(one.source.get("notebook") or "") for one in found.manifests.values()}
     return RunRecord(
         run.id,
