@@ -135,6 +135,8 @@ def test_runs_as_json_and_of_one_pipeline(here: Here, two: Made) -> None:
         "new-bytes": 1000,
         "total-bytes": 2_000_000,
         "pinned": False,
+        "parameters": {"factor": 2.0},
+        "metrics": {},
         "steps": [{"name": name, "status": "succeeded", "seconds": 1.0, "source": None} for name in ("load", "train")],
     }
     assert [run["run"] for run in json.loads(here.kalec("runs", "other", "--format", "json").out)] == [found[0]["run"]]
@@ -142,6 +144,18 @@ def test_runs_as_json_and_of_one_pipeline(here: Here, two: Made) -> None:
     unknown = here.kalec("runs", "chrun")
     assert (unknown.status, unknown.out) == (2, "")
     assert "there is no run of a pipeline `chrun`: did you mean `churn`?" in unknown.err
+
+
+def test_runs_tell_their_first_metrics(here: Here, made: Made) -> None:
+    steps = (
+        StepRecord("a", "a", metrics={"accuracy": 0.912345678}),
+        StepRecord("b", "b", metrics=dict.fromkeys("xyz", 1)),
+    )
+    made.run("r-1", steps=steps)
+    header, row = here.kalec("runs").out.splitlines()
+    assert (header.split()[-1], row.endswith("  accuracy 0.912346, x 1, y 1 ...")) == ("METRICS", True)
+    (found,) = json.loads(here.kalec("runs", "--format", "json").out)
+    assert found["metrics"] == {"accuracy": 0.912345678, "x": 1, "y": 1, "z": 1}
 
 
 def test_runs_tell_which_step_failed(here: Here, made: Made) -> None:

@@ -15,6 +15,7 @@ from kalecompiler.snapshots.quantities import iso, moment, seconds, shape, short
 from kalecompiler.snapshots.runs import Kept, cells_of, packages_of
 
 _BARS = 20
+_METRICS = 3
 
 
 def runs(records: Sequence[RunRecord], pins: Iterable[str] = ()) -> list[Block]:
@@ -31,13 +32,14 @@ def runs(records: Sequence[RunRecord], pins: Iterable[str] = ()) -> list[Block]:
             _steps(record),
             size(record.new_bytes),
             size(record.total_bytes),
+            _metrics(record),
             "pinned" if record.run in pinned else "",
         )
         for record in records
     ]
-    width = len(rows[0]) - (not pinned)
-    columns = ("run", "status", "started", "took", "steps", "new", "total", "")
-    return [table(columns[:width], [row[:width] for row in rows], (3, 5, 6))]
+    names = ("run", "status", "started", "took", "steps", "new", "total", "metrics", "")
+    shown = [at for at, name in enumerate(names) if name not in ("metrics", "") or any(row[at] for row in rows)]
+    return [table([names[at] for at in shown], [[row[at] for at in shown] for row in rows], (3, 5, 6))]
 
 
 def run(kept: Kept, command: str) -> list[Block]:
@@ -211,6 +213,12 @@ def _variable_table(manifest: Manifest) -> Block:
     return table(("variable", "type", "shape", "size", "tier", "digest", ""), rows, (3,))
 
 
+def _metrics(record: RunRecord) -> str:
+    """The first metrics of a run."""
+    found = [f"{name} {value(item)}" for step in record.steps for name, item in step.metrics.items()]
+    return ", ".join(found[:_METRICS]) + (" ..." if len(found) > _METRICS else "")
+
+
 def _steps(record: RunRecord) -> str:
     """`6 succeeded`, `3 succeeded, 1 failed (train), 2 skipped`."""
     counts = Counter(step.status or "waiting" for step in record.steps)
@@ -288,6 +296,8 @@ def record_json(record: RunRecord, pinned: bool) -> dict[str, Any]:
         "new-bytes": record.new_bytes,
         "total-bytes": record.total_bytes,
         "pinned": pinned,
+        "parameters": dict(record.parameters),
+        "metrics": {name: found for step in record.steps for name, found in step.metrics.items()},
         "steps": [{"name": s.name, "status": s.status, "seconds": s.seconds, "source": s.source} for s in record.steps],
     }
 
