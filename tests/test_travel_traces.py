@@ -110,6 +110,8 @@ ROWS = [
         write("native/one.txt"), "it read native/one.txt"),
     Row("local", "from pyarrow import fs\nx = fs.LocalFileSystem().open_input_file('local/one.txt').read()",
         why="pyarrow may have read files that cannot be seen: `cache:enabled` takes it all the same"),
+    Row("copied", "from pyarrow import fs\nfs.copy_files('copied/one.txt', 'copied/two.txt')",
+        why="pyarrow may have read files that cannot be seen"),
     Row("bucket", "from pyarrow import fs\nf = fs.S3FileSystem(anonymous=True, region='us-east-1')\ndel f",
         why="it used the network"),
     Row("hidden", "import sys\nsys.path.insert(0, 'hidden')\nimport h5py",

@@ -67,7 +67,8 @@ def look(module: Any, traces: Any) -> None:
     if part in REMOTE:
         _replace(module, REMOTE[part], lambda *_, **__: setattr(traces, "network", True))
     elif part == "fs":
-        _replace(module, "LocalFileSystem", lambda *_, **__: _if_not_from(package, traces))
+        for found in ("LocalFileSystem", "copy_files"):
+            _replace(module, found, lambda *_, **__: _if_not_from(package, traces))
     elif name == "polars":
         for found in [found for found in dir(module) if found.startswith(("read_", "scan_"))]:
             _replace(module, found, functools.partial(_told, traces, 0, "source", READ))
