@@ -22,6 +22,7 @@ from kalecompiler.flow import Flow
 from kalecompiler.internal import is_internal
 from kalecompiler.namespace import Lookup, Whole
 from kalecompiler.preamble import Item, Preamble
+from kalecompiler.sharing import BUILTIN_NAMES
 from kalecompiler.versions import Place, Problem, Unit, Versions, bits, bound
 
 
@@ -195,6 +196,8 @@ class _Connector:
             self.versions.warn_of_siblings(position, read, -1)
         elif read.hard and not self.preamble.may_provide(read.name):
             self.versions.missing(position, read)
+        elif read.hard and read.name not in BUILTIN_NAMES:
+            self.versions.warn_of_star(position, read)
 
     # -- then: what each step gets -----------------------------------------------------------------------------------
 

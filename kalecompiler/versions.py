@@ -228,6 +228,14 @@ class Versions:
             elif after < other.number < place.number and (text is None or self._definition_text(q, read.name) != text):
                 self.problem("sibling", position, read, (other.unit.name,))
 
+    def warn_of_star(self, position: int, read: Read) -> None:
+        """What a step reads may come from a star import, and in the notebook it is a variable of a step before it."""
+        place = self.places[position]
+        for q in bits(self.bound.get(read.name, 0) & ~place.above):
+            if self.places[q].number < place.number and self.is_variable(q, read.name):
+                self.problem("sibling", position, read, (self.places[q].unit.name,))
+                return
+
     def missing(self, position: int, read: Read) -> None:
         place = self.places[position]
         makers = [

@@ -198,3 +198,35 @@ def test_code_nested_too_deeply_is_one_finding(source: str, tmp_path: Path) -> N
     path = write_notebook(tmp_path / "deep.ipynb", f"# %% step:a\n{source}\n")
     assert [d.rule.code for d in plan(path, {}).diagnostics] == ["KC301"]
     assert plan(write_notebook(path, "# %% step:a\nx = " + "+".join(["1"] * 600)), {}).pipeline is not None
+
+
+STAR = """
+# %% imports
+from math import *
+# %% step:a
+{}
+max = 1
+# %% step:b{}
+print({})
+# %% step:d
+print("d")
+"""
+
+
+@pytest.mark.parametrize(
+    ("makes", "tags", "reads", "said"),
+    [
+        ("x = 1", " prev:d", "x", ["KC207"]),
+        ("x = 1", " prev:a", "x", []),
+        ("from math import sqrt", " prev:d", "sqrt(2)", []),
+        ("x = 1", " prev:d", "pi", []),
+        ("x = 1", " prev:d", "max(1, 2)", []),
+    ],
+    ids=["a step makes it", "and hands it on", "an import", "nothing else makes it", "Python's own"],
+)
+def test_a_star_import_does_not_hide_what_a_step_makes(
+    makes: str, tags: str, reads: str, said: list[str], tmp_path: Path
+) -> None:
+    text = STAR.format(makes, tags, reads)
+    found = [d.rule.code for d in plan(write_notebook(tmp_path / "nb.ipynb", text), {}).diagnostics]
+    assert [code for code in found if code.startswith("KC2")] == said
