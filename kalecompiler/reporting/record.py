@@ -1,18 +1,22 @@
-"""A run as its folder tells of it: the record, what the cells displayed, the logs and the artifacts."""
+"""A run as its folder tells of it: the record, what the cells displayed, the logs and the artifacts.
+
+All texts in it can be written; what has another shape than the runtime gives it counts as not there.
+"""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from kalecompiler import encodable
 from kalecompiler.diagnostics import UsageError
 from kalecompiler.reporting.find import RECORD
 from kalecompiler.reporting.keeping import NOTEBOOK
 
 LONGEST_LOG = 1 << 20
+DISPLAYED = "display.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +98,36 @@ def _step(folder: Path, task: str, entry: Mapping[str, Any]) -> Ran:
         ended=entry.get("ended"),
         metrics=entry.get("metrics", {}),
         failure=entry.get("failure"),
-        displays=tuple(_json(folder / "display.json") or ()),
+        displays=tuple(displayed(folder)),
         made=tuple(made_by(folder)),
         reads={port: item["uri"] for port, entry in inputs.items() for item in entry.get("artifacts", [])},
         log=_text(folder / "log.txt"),
     )
+
+
+def displayed(folder: Path) -> Iterator[dict[str, Any]]:
+    """What the pieces of code displayed of the step whose folder that is."""
+    known = _json(folder / DISPLAYED)
+    for entry in known if isinstance(known, list) else ():
+        if isinstance(entry, dict) and isinstance(entry.get("outputs", []), list):
+            times = {key: entry[key] for key in ("started", "seconds") if isinstance(entry.get(key), (int, float))}
+            outputs = [one for one in entry.get("outputs", []) if isinstance(one, dict) and _is_output(one)]
+            name = entry.get("cell")
+            yield {"cell": name if isinstance(name, str) else None, "outputs": outputs, **times}
+
+
+def _is_output(output: Mapping[str, Any]) -> bool:
+    """Whether it has what outputs of its kind have."""
+    kind = output.get("kind")
+    if kind == "stream":
+        return output.get("name") in ("stdout", "stderr") and isinstance(output.get("text"), str)
+    if kind == "error":
+        lines = output.get("traceback", [])
+        return (
+            isinstance(output.get("ename"), str) and isinstance(output.get("evalue"), str) and isinstance(lines, list)
+        )
+    notes = output.get("metadata") or {}
+    return kind in ("result", "display") and isinstance(output.get("data"), dict) and isinstance(notes, dict)
 
 
 def made_by(folder: Path) -> list[Made]:
@@ -120,7 +149,7 @@ def _made(folder: Path, output: Mapping[str, Any], given: Mapping[str, Any]) -> 
 def _json(path: Path) -> Any:
     """What a JSON file says; None where it is missing or broken, as after a crash."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return encodable.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
 
