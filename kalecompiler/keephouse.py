@@ -39,9 +39,12 @@ def gc(folder: Path, last: int | None, days: float | None, grace: float, dry: bo
     swept = retention.gc(store, last, days, grace, dry)
     if format_ == "json":
         about: dict[str, Any] = {"runs": list(swept.runs), "objects": swept.objects, "bytes": swept.bytes}
-        return json.dumps({**about, "strays": swept.strays, "copies": swept.copies}, indent=1)
+        return json.dumps(
+            {**about, "strays": swept.strays, "copies": swept.copies, "untold": list(swept.untold)}, indent=1
+        )
     verb = "would remove" if dry else "removed"
     lines = [f"{verb} run {run}" for run in swept.runs]
+    lines += [f"kept run {run}: a tracker was not told all of it, `kalec track` tells it" for run in swept.untold]
     lines.append(f"{verb} {counted(swept.objects, 'object')}, {size(swept.bytes)}")
     if swept.strays:
         lines.append(f"{verb} {counted(swept.strays, 'unfinished file')} that killed runs left")

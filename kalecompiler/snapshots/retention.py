@@ -45,6 +45,7 @@ class Swept:
     bytes: int
     strays: int
     copies: int
+    untold: tuple[str, ...] = ()  # runs that stay only because a tracker was not told all of them
 
 
 def verify(store: Store, runs: list[str] | None = None) -> Checked:
@@ -95,6 +96,8 @@ def gc(
     for record in [] if dry else records:
         _close(store, record)
     dropped = _dropped(store, records, last, days, now)
+    untold = {run for run in dropped if _waits(store, run)}
+    dropped -= untold
     kept = [name for name in store.run_names() if name not in dropped]
     needed: set[str] = set()
     for name in kept:
@@ -119,7 +122,7 @@ def gc(
             freed += 0 if dry else store.objects.remove(prefix, file, before)
             strays += 1
     copies = sum(_drop_copies(store, record, dry) for record in records[1:] if record.run not in dropped)
-    return Swept(tuple(sorted(dropped)), objects, freed, strays, copies)
+    return Swept(tuple(sorted(dropped)), objects, freed, strays, copies, tuple(sorted(untold)))
 
 
 def files(store: Store, run: str) -> Iterator[FileRef]:
@@ -159,6 +162,11 @@ def _dropped(store: Store, records: list[RunRecord], last: int | None, days: flo
         if not (recent or young or record.run in pinned or is_under_way(record)):
             dropped.add(record.run)
     return dropped
+
+
+def _waits(store: Store, run: str) -> bool:
+    """Whether the run's folder holds calls for a tracker (`tracking.backlog`) that were not made yet."""
+    return any(folder_of_run(store.path.parent, run).glob("tracking.d/*.queue"))
 
 
 def _remove_folder(store: Store, run: str) -> None:

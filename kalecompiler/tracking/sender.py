@@ -58,7 +58,7 @@ def send(backlog: Backlog, over: Callable[[], bool] = lambda: True) -> str:
                 if deliver(backlog, tracker):
                     backlog.finish()
                     return ""
-                except (Exception, SystemExit) as error:  # noqa: BLE001 - any library's, any network's: nothing may be lost by it
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - any library's or network's: no call may be lost
                 tracker, problem = None, words(error)
                 backlog.report(problem)
             if ending:
