@@ -336,6 +336,29 @@ def test_html_of_outputs_is_tamed(html: str, tamed: str | None) -> None:
     assert tame(html).replace('"', "'").rstrip() == (tamed or html)
 
 
+@pytest.mark.parametrize(
+    ("html", "result"),
+    [
+        ("<b class='x'>1</b>", "<b class='x'>1</b>"),
+        ("<p style='position:fixed'>1</p>", "<div class='boxed'><p style='position:fixed'>1</p></div>"),
+        ("<style scoped>.dataframe a {x: 1}\n .dataframe b {y: 2}</style>1", "1"),
+        ("<svg><style>a{}</style></svg>", "<svg></svg>"),
+        ("<style>.dataframe b, body {}</style>1", "SHEET"),
+        ("<style>td{}</template></style>1</template></div>", "SHEET"),
+        ("<html style='x'><body style='y'>1", "<div class='boxed'><div style='x'><div style='y'>1</div></div></div>"),
+        ("<plaintext>1<button popover=auto>2</button>", ""),
+    ],
+)
+def test_styles_of_outputs_stay_with_them(html: str, result: str) -> None:
+    from kalecompiler.reporting.cellhtml import boxed
+
+    found = boxed(html).replace('"', "'")
+    if result != "SHEET":
+        assert found == result
+    else:
+        assert re.fullmatch(r"<div class='boxed'><div><template shadowrootmode='open'>.*</template></div></div>", found)
+
+
 def test_charts_of_metrics_are_drawn_from_kfps_metadata() -> None:
     from kalecompiler.reporting import drawing
 
