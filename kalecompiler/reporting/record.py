@@ -5,6 +5,7 @@ All texts in it can be written; what has another shape than the runtime gives it
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,8 @@ from kalecompiler.reporting.keeping import NOTEBOOK
 
 LONGEST_LOG = 1 << 20
 DISPLAYED = "display.json"
+_SOURCE = re.compile(r"(?P<run>\w[\w.-]*)/(?P<task>\w[\w-]*)")
+_LONGEST_CHAIN = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,7 @@ def read(folder: Path) -> Run:
 
 
 def _step(folder: Path, task: str, entry: Mapping[str, Any]) -> Ran:
+    own, folder = folder, _origin(folder, entry)
     inputs = (_json(folder / "executor_input.json") or {}).get("inputs", {}).get("artifacts", {})
     return Ran(
         name=entry["name"],
@@ -98,19 +102,35 @@ def _step(folder: Path, task: str, entry: Mapping[str, Any]) -> Ran:
         ended=entry.get("ended"),
         metrics=entry.get("metrics", {}),
         failure=entry.get("failure"),
-        displays=tuple(displayed(folder)),
+        displays=tuple(displayed(folder, with_times=folder == own)),
         made=tuple(made_by(folder)),
         reads={port: item["uri"] for port, entry in inputs.items() for item in entry.get("artifacts", [])},
-        log=_text(folder / "log.txt"),
+        log=_text(own / "log.txt"),
     )
 
 
-def displayed(folder: Path) -> Iterator[dict[str, Any]]:
-    """What the pieces of code displayed of the step whose folder that is."""
+def _origin(folder: Path, entry: Mapping[str, Any]) -> Path:
+    """The folder of the step that ran: for one that was reused it is in another run beside this one, if still there."""
+    for _ in range(_LONGEST_CHAIN):
+        found = _SOURCE.fullmatch(str(entry.get("source") or ""))
+        if not found or entry.get("status") != "reused":
+            break
+        run = folder.parent.parent / found["run"]
+        known = _json(run / RECORD)
+        steps = known.get("steps") if isinstance(known, dict) else None
+        entries = [one for one in steps if isinstance(one, dict)] if isinstance(steps, list) else []
+        entry = next((one for one in entries if one.get("task") == found["task"]), {})
+        folder = run / found["task"]
+    return folder
+
+
+def displayed(folder: Path, with_times: bool = True) -> Iterator[dict[str, Any]]:
+    """What the pieces of code displayed of the step whose folder that is, and when."""
     known = _json(folder / DISPLAYED)
     for entry in known if isinstance(known, list) else ():
         if isinstance(entry, dict) and isinstance(entry.get("outputs", []), list):
-            times = {key: entry[key] for key in ("started", "seconds") if isinstance(entry.get(key), (int, float))}
+            keys = ("started", "seconds") if with_times else ()
+            times = {key: entry[key] for key in keys if isinstance(entry.get(key), (int, float))}
             outputs = [one for one in entry.get("outputs", []) if isinstance(one, dict) and _is_output(one)]
             name = entry.get("cell")
             yield {"cell": name if isinstance(name, str) else None, "outputs": outputs, **times}
