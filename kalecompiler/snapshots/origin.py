@@ -8,7 +8,7 @@ from typing import Any
 from kalecompiler import provenance
 from kalecompiler.snapshots.blocks import Block, Heading, table
 from kalecompiler.snapshots.manifest import RunRecord
-from kalecompiler.snapshots.quantities import short, size, value
+from kalecompiler.snapshots.quantities import short, size, values
 
 Opened = Callable[[RunRecord], Iterable[Mapping[str, Any]]]
 """The files that the steps of a run opened, as their manifests and traces have them: path, digest and mode."""
@@ -85,11 +85,16 @@ def notes(record: RunRecord, others: Iterable[RunRecord], opened: Opened = lambd
     ]
     said = [
         f"not reproducible: {other.run} had the same code, parameters, packages and files, and other metrics "
-        f"({_few(f'{name} {value(here)} here, {value(there)} there' for name, (here, there) in metrics.items())})"
+        f"({_few(_two(name, pair) for name, pair in metrics.items())})"
         for other, metrics in found[:_MANY_TWINS]
     ]
     more = len(found) - _MANY_TWINS
     return (*said, *([f"not reproducible: {more} more runs differ from this one in the same way"] if more > 0 else []))
+
+
+def _two(name: str, pair: tuple[Any, Any]) -> str:
+    here, there = values(pair)
+    return f"{name} {here} here, {there} there"
 
 
 def _identity(record: RunRecord) -> str:
