@@ -115,7 +115,7 @@ def _check_names(name: str, options: Mapping[str, Any], path: Path) -> None:
         return
     known = {WAIT, *_OPTIONS[name]}
     for option in options:
-        if option not in known:
+        if option not in known and not _SECRET_NAME.fullmatch(option):  # `for_steps` says what to do with those
             hint = did_you_mean(option, known) or f"known are {', '.join(sorted(known))}"
             raise UsageError(f"{path}: the tracker {name} has no option `{option}`: {hint}")
 
