@@ -392,13 +392,13 @@ PARTS = {
         'Baq6M!W!CuIV7HQleP-,bfOX12QWS1W-5+:PGtvciv~nqC1;ED:h/m^'
     ),
     "watched": (
-        'by[/7!axwd`xJ|(B!oObWN,rKC@AzGJroIOYr#ZG(9l~%FqF3RA~evHo;[ThM|:z757cjVc9YiHi:|v%c6VlW=9?LXVF4oUD9kx;'
-        'cX/MhoW6VTx:gM/(|(1iKMrQ#47(TIvku%jqRr`eqK+`VrLX2]kEkCwZmKu1`)p+hmC.J1AD4CIluX`K7N%fYkZpVsuRwN=KA_86'
-        'l7xyJ5#^[T8A9h1S%^JV+Qgz1S6)pQR5eZL.ys6rwhxv3vJ]re7%N1V6I%oxsd`om,|[gikiDyvytAK3_TF@XKBMQP6.@ae?BHCx'
-        'jx+HSi,CDB,A-#EUjvwHV4|?*:2;BH3!7zI8G@7vFhdg`^o=YiGbuAOpXq7*g:.!QCsbvodbo]Qh?_Wp8wV*T8eNm)1fvb%n*lm['
-        'RzDxfZ0nuycw5D*7Pwk3B:9gODn]hJ|CldD(TX6]k=TvAdf1]jG/![*t=!L70pvB)tkj9%iXrZtPFtOmWHuGMXvIq7a.~)zEZWS@'
-        'OO2^2=uh5tX1A)faz@exp;C-~rH%(~NOuqT`bVhzbH;%RC7~k(oxpF9(hRO/UQK6xNO;X6qw0/TLIwh3Iq_6Mew#13CAApi2mYG1'
-        'GPHBEMsm.t0F9qhsa~7~P2L:Sqo+@t.r[Zg@_n[|!/L[6Z,QC+bZIxf0R'
+        'by[Yj!,1_@.VR@6NeKA^5^i%)5Gptn2MK.zD[P|IXoFiyAwg7J1OrB#oZH#4?oR,e.@%U2M5`.n+(+NNd*2@_hD8u@O=-@_L4Uw`'
+        '%;B2.uRHRzH4WRC`h8~y]hYs3_^1zej%;%_nJN@!SM=3;84]ax,4]hPcAr6kR4GqX`Ek.CPRZoWWNjLzHQB/|@r=mM(FnSHC2^[('
+        'kWs,2EknqBBx|vyPMcUZtu;7D`fe^DV-RFA5/U/vP5K__!!|PpIE0vfTABATN[!9s5vc?eSE:^P[WtMkW.)c+W8-I%Jvu!q:cK;8'
+        'Vl|Z:PdFE@:4pa`;tx3TiGfn;ry]j-n#`:sw/.fr!ezx;#sFoK]e-G(q2UizD`jE!3%!lMP=1^0BC9Oa3=h!:@e(I;(:tZSqigD('
+        'Aie[7ImCo;^.cTg*4.p^AE+GG0;RiyL_E^1Ms#cTxBW)cK?2T[#b)ev%kK2H,3_YIbF(NT@Nlk4sf)ucLEHsl+u/()n~6:QvLN|9'
+        'z^WN5H@B-s,60MUKpuB)2kluoC+-4JBgQ|:,wN1,w@3W^KcM`B:4~oSkP!-/KyQH31a4!,4,i|a;0I:Ib(EA4a]Rz_Q%^PN*VT,g'
+        '5.n6b;KNxeW4khEBoBKCO4G+]DlN1i,*+I3*7JL=i2u^9YMYdBqJHk_3#cHFoY.L.'
     ),
     "loop": (
         'b(v3V!Y~-d?|zEnse%lTqU0ny3xekoT-gLkrHRRUonVn6Ubn;8ck,xa@_FAhSv]Na:W172,@/LQ0-n7i)i|^HV!lM0.VYcB:Iyj%'

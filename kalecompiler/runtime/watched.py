@@ -30,7 +30,8 @@ class Watch:
         if name not in (*SHOWING, PYPLOT):
             return None
         for finder in sys.meta_path:
-            spec: Any = None if finder is self else finder.find_spec(name, path, target)
+            ask = None if finder is self else getattr(finder, "find_spec", None)
+            spec: Any = ask and ask(name, path, target)
             if spec is not None:
                 self._extend(spec.loader)
                 return spec
