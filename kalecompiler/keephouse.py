@@ -41,9 +41,11 @@ def gc(folder: Path, last: int | None, days: float | None, grace: float, dry: bo
     if format_ == "json":
         about: dict[str, Any] = {"runs": list(swept.runs), "objects": swept.objects, "bytes": swept.bytes}
         about |= {"strays": swept.strays, "copies": swept.copies, "damaged": list(swept.damaged)}
+        about |= {"untold": list(swept.untold)}
         return json.dumps(about, indent=1)
     verb = "would remove" if dry else "removed"
     lines = [f"{verb} run {run}" for run in swept.runs]
+    lines += [f"kept run {run}: a tracker was not told all of it, `kalec track` tells it" for run in swept.untold]
     lines.append(f"{verb} {counted(swept.objects, 'object')}, {size(swept.bytes)}")
     if swept.strays:
         lines.append(f"{verb} {counted(swept.strays, 'unfinished file')} that killed runs left")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kalecompiler.arguments import unknown_name
 from kalecompiler.diagnostics import KalecError, UsageError
@@ -25,7 +26,8 @@ from kalecompiler.snapshots import (
 from kalecompiler.snapshots import runs as kept_runs
 from kalecompiler.snapshots.blocks import Block, Lines
 from kalecompiler.snapshots.compare import Comparison
-from kalecompiler.snapshots.manifest import Manifest, VariableRecord
+from kalecompiler.snapshots.manifest import Manifest, RunRecord, VariableRecord
+from kalecompiler.snapshots.objects import StoreProblem
 from kalecompiler.snapshots.runs import Kept
 from kalecompiler.suggest import did_you_mean
 from kalecompiler.wording import counted
@@ -90,7 +92,15 @@ def kept(word: str, folder: Path, *, twins: bool = False) -> Kept:
     found = find.find(word, folder)
     record = recover.recover(found.store, found.record)
     run = kept_runs.kept(found.store, record)
-    return replace(run, notes=(*run.notes, *origin.notes(record, found.store.runs()))) if twins else run
+    if not twins:
+        return run
+
+    def opened(one: RunRecord) -> list[Mapping[str, Any]]:
+        with contextlib.suppress(StoreProblem):  # a run whose manifests are damaged: its record is all there is
+            return [file for manifest in found.store.every_manifest(one.run) for file in manifest.files]
+        return []
+
+    return replace(run, notes=(*run.notes, *origin.notes(record, found.store.runs(), opened)))
 
 
 def remote_run(connection: Connection, word: str, root: str | None) -> Kept:

@@ -9,6 +9,7 @@ import json
 import pickle
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from submitting import Here, clean_surroundings
 
 from kalecompiler.diagnostics import UsageError
 from kalecompiler.runtime import loading
-from kalecompiler.snapshots import find, tiers
+from kalecompiler.snapshots import find, quantities, tiers
 from kalecompiler.snapshots.manifest import BEFORE, FAILED, StepRecord, VariableRecord
 
 ENVIRONMENT = {"python": "3.11.7", "platform": "Linux x86_64", "packages": ["numpy-2.4.6", "pandas-3.1.1"]}
@@ -500,6 +501,21 @@ def test_a_diff_for_programs(here: Here, two: Made) -> None:
     assert train["against"][0]["reasons"] == ["input df", "result model"]
     rows = list(csv.DictReader(io.StringIO(here.kalec("diff", ONE, TWO, "--format", "csv").out)))
     assert {"kind": "parameter", "name": "factor", "differs": "yes", ONE: "1", TWO: "2"} in rows
+
+
+def test_values_that_differ_do_not_look_equal(here: Here, made: Made) -> None:
+    for number, (name, score) in enumerate(((ONE, 0.1234567), (TWO, 0.12345671))):
+        keep(made, name, number)
+        *steps, last = made.store.run(name).steps
+        made.change_run(name, steps=(*steps, replace(last, metrics={"score": score, "same": 0.1 + 0.2})))
+    (row,) = [line.split() for line in here.kalec("diff", ONE, TWO).out.splitlines() if line.startswith("score ")]
+    assert [row[1], row[2 if row[2] != "*" else 3]] == ["0.1234567", "0.12345671"]
+    rows = list(csv.DictReader(io.StringIO(here.kalec("diff", ONE, TWO, "--format", "csv").out)))
+    numbers = {one["name"]: (one[ONE], one[TWO]) for one in rows if one["kind"] == "metric"}
+    assert numbers["score"] == ("0.1234567", "0.12345671")
+    assert numbers["same"] == (str(0.1 + 0.2),) * 2
+    assert quantities.values([1.0, 1.0 + 2**-52, None, "x"]) == ["1", "1.0000000000000002", "", '"x"']
+    assert quantities.values([0.1, float("nan"), -float("nan")]) == ["0.1", "nan", "nan"]
 
 
 def test_the_same_run_does_not_differ(here: Here, two: Made) -> None:

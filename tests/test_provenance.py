@@ -130,6 +130,49 @@ def test_equal_records_with_other_metrics_are_pointed_out(tmp_path: Path) -> Non
     assert twins.disagreeing(tmp_path / ".kalec" / "runs" / latest(tmp_path)["run"]) == []
 
 
+OPENS = """
+# %% step:a
+import os
+rows = open(os.path.join("data", "x.csv")).read()
+with open("own" + ".txt", "w") as file:
+    file.write(str(CHANGING))
+# %% step:b prev:a
+score = len(rows) + float(open("own" + ".txt").read())
+# %% pipeline-metrics
+print(score)
+"""
+
+
+def test_runs_that_read_other_files_are_not_said_to_be_irreproducible(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+
+    def measured(text: str, changing: str = "0") -> str:
+        """What diff and show say of the last two runs, and the page of the last one."""
+        (tmp_path / "data" / "x.csv").write_text(text)
+        write_notebook(tmp_path / "origin.ipynb", OPENS.replace("CHANGING", changing))
+        assert main(["run", "origin.ipynb"]) == 0
+        if len([*(tmp_path / ".kalec" / "runs").glob("origin-*")]) == 1:
+            return ""
+        twin = twins.disagreeing((tmp_path / ".kalec" / "runs" / "latest").resolve())
+        capsys.readouterr()
+        assert main(["show", "latest"]) == main(["diff", "latest~1", "latest"]) == 0
+        return capsys.readouterr().out + str(twin or "")
+
+    measured("1")
+    changed = measured("12345")
+    assert "differs in file" in changed or "data/x.csv" in changed
+    assert "reproducible" not in changed
+    assert "Twin" not in changed
+    assert main(["run", "origin.ipynb"]) == 0
+    measured("12345", "__import__('time').time()")
+    second = measured("12345", "__import__('time').time()")
+    for words in ("Twin(", "not reproducible: origin-", "differ in score: not reproducible"):
+        assert words in second  # what a step wrote itself is no reason
+
+
 def test_equal_runs_agree(tmp_path: Path) -> None:
     record(tmp_path)
     assert twins.disagreeing(tmp_path / ".kalec" / "runs" / record(tmp_path)["run"]) == []

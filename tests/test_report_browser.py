@@ -25,6 +25,7 @@ OF_THE_BROWSER = re.compile(r"^(http://)?(accounts|clients\d|update|www|optimiza
 QUIET = ("--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run")
 CLASSIFIERS = Path(__file__).parent.parent / "notebooks" / "classifiers.ipynb"
 BAR, STEP = (0x1F, 0x77, 0xB4), (0xE3, 0xF5, 0xE8)
+COLOURS = {"theirs": (1, 2, 3), "own": (9, 200, 30), "step": STEP, "heads of tables": (0xF5, 0xF7, 0xFA)}
 SCRIPTS = """
 import pandas
 print("<script>document.title = 'hacked'</script>")
@@ -80,6 +81,34 @@ def asked() -> Iterator[tuple[str, list[str]]]:
     yield f"http://127.0.0.1:{server.server_address[1]}", paths
     server.shutdown()
     server.server_close()
+
+
+STYLES = """
+# %% [markdown]
+<style>h1, h2, table {display: none !important} body, :host {background: rgb(1, 2, 3) !important}</style>
+# %% step:a
+import pandas
+display({"text/html": "<div style='position:fixed;inset:0;background:rgb(1,2,3);z-index:9'>over</div>"}, raw=True)
+display({"text/html": "<html style='display:none'><body style='background:rgb(1,2,3)'>in</body></html>"}, raw=True)
+display({"text/html": "<style>:host {position: fixed !important; inset: 0; background: rgb(1,2,3)}</style>x"}, raw=True)
+display({"text/html": "<style>#t td {background: rgb(9, 200, 30); padding: 40px}</style>"
+         "<table id=t><tr><td>mine</td></tr></table>"}, raw=True)
+"""
+
+
+def test_what_a_cell_styles_is_itself_alone(tmp_path: Path) -> None:
+    folder = run(write_notebook(tmp_path / "styles.ipynb", STYLES))
+    assert main(["report", str(folder)]) == 0
+    import matplotlib.image
+
+    shot = tmp_path / "shot.png"
+    browse(folder / "report.html", tmp_path, "--window-size=1200,3000", f"--screenshot={shot}")
+    pixels = matplotlib.image.imread(io.BytesIO(shot.read_bytes()))[:, :, :3] * 255
+    count = {name: int((abs(pixels - colour) < 2).all(axis=2).sum()) for name, colour in COLOURS.items()}
+    assert count["theirs"] < 80_000  # a line or two of the page's 3000
+    assert count["own"] > 3000  # a style sheet has its effect on the output that it came with
+    assert count["step"] > 1000
+    assert count["heads of tables"] > 5000
 
 
 @pytest.mark.slow

@@ -282,6 +282,35 @@ def test_steps_that_were_not_wanted_are_shown_as_such(tmp_path: Path) -> None:
     assert page(made).count("rect", "not-run") == 1
 
 
+REUSED = """
+# %% step:a metrics:matrix=confusion
+matrix = [[1, 2], [3, 4]]
+print("shown by a")
+x = 5
+# %% step:b prev:a
+y = x + 1
+y
+# %% pipeline-metrics
+x
+"""
+
+
+def test_what_reused_steps_displayed_is_reported_from_the_run_that_they_are_of(tmp_path: Path) -> None:
+    path = write_notebook(tmp_path / "again.ipynb", REUSED)
+    first = run(path)
+    run(path, "--cache")
+    made = run(path, "--cache")  # what it reuses may itself have been reused
+    assert {one["status"] for one in json.loads((made / "run.json").read_text("utf-8"))["steps"]} == {"reused"}
+    assert main(["report", str(made)]) == main(["report", str(first)]) == 0
+    assert [cell.outputs for cell in cells(made)] == [cell.outputs for cell in cells(first)]
+    about = cells(made)[0].metadata
+    assert (about.kalec.steps, "execution" in about) == ([{"name": "a", "task": "a", "status": "reused"}], False)
+    assert page(made).count("table", "confusion") == page(first).count("table", "confusion") == 1
+    shutil.rmtree(first)
+    assert main(["report", str(made)]) == 0
+    assert [cell.outputs for cell in cells(made)] == [[], [], []]
+
+
 def test_a_run_that_was_killed_is_reported_on_as_far_as_its_folder_tells(folder: Path, tmp_path: Path) -> None:
     killed = shutil.copytree(folder, tmp_path / "killed")
     record = json.loads((killed / "run.json").read_text("utf-8"))
@@ -334,6 +363,29 @@ def test_html_of_outputs_is_tamed(html: str, tamed: str | None) -> None:
 
     assert "<!--" not in tame("x<!-- never closed")
     assert tame(html).replace('"', "'").rstrip() == (tamed or html)
+
+
+@pytest.mark.parametrize(
+    ("html", "result"),
+    [
+        ("<b class='x'>1</b>", "<b class='x'>1</b>"),
+        ("<p style='position:fixed'>1</p>", "<div class='boxed'><p style='position:fixed'>1</p></div>"),
+        ("<style scoped>.dataframe a {x: 1}\n .dataframe b {y: 2}</style>1", "1"),
+        ("<svg><style>a{}</style></svg>", "<svg></svg>"),
+        ("<style>.dataframe b, body {}</style>1", "SHEET"),
+        ("<style>td{}</template></style>1</template></div>", "SHEET"),
+        ("<html style='x'><body style='y'>1", "<div class='boxed'><div style='x'><div style='y'>1</div></div></div>"),
+        ("<plaintext>1<button popover=auto>2</button>", ""),
+    ],
+)
+def test_styles_of_outputs_stay_with_them(html: str, result: str) -> None:
+    from kalecompiler.reporting.cellhtml import boxed
+
+    found = boxed(html).replace('"', "'")
+    if result != "SHEET":
+        assert found == result
+    else:
+        assert re.fullmatch(r"<div class='boxed'><div><template shadowrootmode='open'>.*</template></div></div>", found)
 
 
 def test_charts_of_metrics_are_drawn_from_kfps_metadata() -> None:

@@ -254,3 +254,82 @@ def test_tables_are_html_in_the_report_and_text_in_the_log(tmp_path: Path) -> No
     assert data["text/plain"] == "   a\n0  1" and done.out == "   a\n0  1\n"
     assert "<table" in data["text/html"]
     assert json.dumps(data)
+
+
+SHOWS = """
+import pandas as pd
+frame = pd.DataFrame({"a": [1]})
+class Bundle:
+    def __repr__(self): return "bundle"
+    def _repr_mimebundle_(self, include, exclude): return {"text/markdown": "*b*"}
+class Picture:
+    def __repr__(self): return "picture"
+    def _repr_png_(self): return b"png"
+"""
+
+
+def test_what_is_shown_with_ipythons_own_functions_is_kept_as_without_their_import(tmp_path: Path) -> None:
+    pytest.importorskip("IPython")
+    show = "print(1)\ndisplay(frame, Bundle())\nprint(2)\ndisplay(Picture())\nframe"
+    plain = shown(tmp_path / "plain", SHOWS, show).display
+    for number, line in enumerate(("from IPython.display import display", "from IPython.display import *")):
+        done = shown(tmp_path / str(number), SHOWS + line, show)
+        assert done.status == 0, done.err
+        assert [one["outputs"] for one in done.display] == [one["outputs"] for one in plain]
+    qualified = show.replace("display(", "IPython.display.display(")
+    done = shown(tmp_path / "qualified", SHOWS + "import IPython", qualified)
+    assert [one["outputs"] for one in done.display] == [one["outputs"] for one in plain]
+    assert "text/html" in plain[0]["outputs"][1]["data"]
+
+
+def test_ipythons_own_objects_handles_and_raw_data(tmp_path: Path) -> None:
+    pytest.importorskip("IPython")
+    done = shown(
+        tmp_path,
+        "from IPython.display import *",
+        "display(HTML('<b>1</b>'), Markdown('*2*'), Latex('$3$'))\nImage(b'\\x89PNG', format='png')",
+        "display_html('<b>4</b>', raw=True)\npublish_display_data({'text/plain': '5', 'image/png': b'png'})",
+        "handle = display(HTML('before'), display_id=True)\nhandle.update(HTML('after'))\n"
+        "update_display(HTML('new'), display_id='other')",
+        "print('gone')\ndisplay(6)\nclear_output()\ndisplay(7)",
+    )
+    assert done.status == 0, done.err
+    kinds = [[sorted(set(one["data"]) - {"text/plain"}) for one in cell["outputs"]] for cell in done.display]
+    assert kinds == [
+        [["text/html"], ["text/markdown"], ["text/latex"], ["image/png"]],
+        [["text/html"], ["image/png"]],
+        [["text/html"], ["text/html"]],
+        [[]],
+    ]
+    data = [[one["data"] for one in cell["outputs"]] for cell in done.display]
+    assert [data[0][0]["text/html"], data[0][3]["image/png"]] == ["<b>1</b>", "iVBORw=="]
+    assert [data[1][1]["image/png"], data[2][0]["text/html"], data[2][1]["text/html"]] == ["cG5n", "after", "new"]
+    assert data[3][0]["text/plain"] == "7"
+
+
+@pytest.mark.parametrize("line", ["import matplotlib.pyplot as plt", "from matplotlib import pyplot as plt"])
+def test_each_show_of_pyplot_is_a_picture_of_its_own_in_order_with_the_text(tmp_path: Path, line: str) -> None:
+    pytest.importorskip("matplotlib")
+    done = shown(
+        tmp_path,
+        f"{line}\nprint(1)\nplt.plot([1, 2])\nplt.show()\nprint(2)\nplt.hist([1, 1, 2])\nplt.show()\n"
+        "print(3)\nplt.show()\nplt.figure()\nplt.figure();",
+    )
+    assert done.status == 0, done.err
+    kinds = [one.get("text") or sorted(one["data"]) for one in done.display[0]["outputs"]]
+    picture = ["image/png", "text/plain"]
+    assert kinds == ["1\n", picture, "2\n", picture, "3\n", picture, picture]
+    first, second = (done.display[0]["outputs"][at]["data"]["image/png"] for at in (1, 3))
+    assert first != second
+
+
+def test_a_figure_that_a_failing_cell_drew_is_kept(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    done = shown(tmp_path, "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nraise ValueError('no')")
+    assert done.status == 1
+    picture, error = done.display[0]["outputs"]
+    assert ("image/png" in picture["data"], error["evalue"]) == (True, "no")
+    unfit = "fig = plt.figure()\nfig.savefig = None\nraise ValueError('no')"
+    done = shown(tmp_path / "unfit", "import matplotlib.pyplot as plt", unfit)
+    assert (done.status, done.display[-1]["outputs"][-1]["evalue"]) == (1, "no")
+    assert "kalec: warning: no figure" in done.err

@@ -185,7 +185,9 @@ OUTPUTS = [{"variable": "a", "for": ["b"]}]
         pytest.param(code("x = 1\nx"), ("rich",), id="a cell that shows its last expression"),
         pytest.param(code("x = 1\nx", "definition"), (), id="a definition shows nothing"),
         pytest.param(code("x = 1\nprint(x)"), (), id="print returns nothing"),
-        pytest.param(code("import matplotlib.pyplot as p\nx = p.figure()"), ("rich",), id="figures"),
+        pytest.param(code("import matplotlib.pyplot as p\nx = p.figure()"), ("rich", "watched"), id="figures"),
+        pytest.param(code("import seaborn\nshow(x)"), ("rich",), id="another library's figures"),
+        pytest.param(code("from IPython.display import HTML"), ("rich", "watched"), id="objects of IPython"),
         pytest.param(code("x = await f()"), ("loop",), id="a coroutine"),
         pytest.param(
             {"tracking": {"trackers": [{"name": "mlflow"}, {"name": "a plug-in"}]}},

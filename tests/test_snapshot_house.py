@@ -40,6 +40,13 @@ def test_a_run_is_checked_pinned_swept_and_handed_on(folder: Path, tmp_path: Pat
     assert kalec(folder, "pin", older)[1] == f"{older} is pinned: gc leaves it alone\n"
     assert json.loads(kalec(folder, "gc", "--last", "1", "--grace", "0", "--format", "json")[1])["runs"] == []
     assert kalec(folder, "unpin", older)[0] == 0
+    queue = folder / ".kalec" / "runs" / older / "tracking.d" / "mlflow.queue"
+    queue.parent.mkdir()
+    queue.touch()
+    for words in (("--dry-run",), ("--grace", "0")):
+        kept = f"kept run {older}: a tracker was not told all of it, `kalec track` tells it\n"
+        assert kalec(folder, "gc", "--last", "1", *words)[1].startswith(kept)
+    queue.unlink()
     assert kalec(folder, "gc", "--last", "1", "--dry-run")[1].startswith(f"would remove run {older}\n")
     assert kalec(folder, "gc", "--last", "1", "--grace", "0")[1].startswith(f"removed run {older}\n")
     assert not (folder / ".kalec" / "runs" / older).exists()

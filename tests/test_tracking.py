@@ -19,7 +19,7 @@ from support import write_notebook
 
 from kalecompiler.cli import main
 from kalecompiler.diagnostics import UsageError
-from kalecompiler.tracking import registry, sender
+from kalecompiler.tracking import processes, registry, sender
 from kalecompiler.tracking.backlog import Backlog, Call, unsent
 from kalecompiler.tracking.calls import tell
 from kalecompiler.tracking.tracker import Moment, Run, Step, Tracker, numbers
@@ -77,12 +77,12 @@ def project(folder: Path, *names: str, text: str = NOTEBOOK, **options: Mapping[
     return write_notebook(folder / "small.ipynb", text)
 
 
-def queue(folder: Path, count: int = 3, *, complete: bool = True, pid: int | None = None) -> Backlog:
+def queue(folder: Path, count: int = 3, *, complete: bool = True, run: str = "run-1", **head: Any) -> Backlog:
     """A queue with that many calls of metrics."""
-    made = Backlog(folder / "run-1" / "tracking.d" / "told.queue")
+    made = Backlog(folder / run / "tracking.d" / "told.queue")
     made.path.parent.parent.mkdir(parents=True)
-    run = {"id": "run-1", "pipeline": "p", "started": 1.0, "parameters": {"a": 1}, "provenance": {}}
-    made.begin({"options": {}, "run": run, "pid": os.getpid() if pid is None else pid})
+    about = {"id": run, "pipeline": "p", "started": 1.0, "parameters": {"a": 1}, "provenance": {}}
+    made.begin({"options": {}, "run": about, "pid": os.getpid(), **head})
     for number in range(count):
         made.add(Call(number, 1.0, "metrics", {"step": "s", "values": {"x": number}}))
     if complete:
@@ -92,6 +92,12 @@ def queue(folder: Path, count: int = 3, *, complete: bool = True, pid: int | Non
 
 def told(file: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.read_text("utf-8").splitlines()]
+
+
+def made_run(folder: Path) -> Path:
+    """The folder of the only run."""
+    (found,) = folder.glob(".kalec/runs/*-*")
+    return found
 
 
 def gone() -> int:
@@ -172,6 +178,14 @@ def test_a_run_whose_process_died_is_told_to_have_stopped(tmp_path: Path) -> Non
     assert tracker.calls[-1] == ("close", "stopped", 1)
 
 
+def test_a_run_whose_process_id_is_anothers_by_now_is_told_to_have_stopped(tmp_path: Path) -> None:
+    made, tracker = queue(tmp_path, 1, complete=False, began="1"), Told()
+    assert sender.deliver(made, tracker)
+    assert tracker.calls[-1] == ("close", "stopped", 1)
+    other, tracker = queue(tmp_path, 1, complete=False, run="run-2", **processes.own()), Told()
+    assert not sender.deliver(other, tracker)
+
+
 def test_two_senders_do_not_send_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made, tracker = queue(tmp_path), Told()
     monkeypatch.setattr(sender, "make", lambda name, options: tracker)
@@ -185,6 +199,35 @@ def test_two_senders_do_not_send_the_same(tmp_path: Path, monkeypatch: pytest.Mo
     assert made.path.with_suffix(".sent").is_file()
 
 
+def test_each_queue_is_sent_though_the_tracker_of_another_ends_the_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Unspeakable(Exception):
+        def __str__(self) -> str:
+            raise ValueError
+
+    trouble: list[BaseException] = [SystemExit(5), ValueError("caf\udce9"), Unspeakable()]
+    tracker = Told()
+    for number in range(4):
+        queue(tmp_path / ".kalec" / "runs", run=f"run-{number}")
+
+    def make(name: str, options: Mapping[str, Any]) -> Tracker:
+        if trouble:
+            raise trouble.pop(0)
+        return tracker
+
+    monkeypatch.setattr(sender, "make", make)
+    monkeypatch.chdir(tmp_path)
+    assert main(["track"]) == 3
+    assert [line.partition(": ")[2] for line in capsys.readouterr().out.splitlines()] == [
+        "told was not told: SystemExit: 5",
+        "told was not told: ValueError: caf?",
+        "told was not told: Unspeakable",
+        "told was told",
+    ]
+    assert len(tracker.calls) == 4
+
+
 PLUG_IN = """
 import json, os
 from kalecompiler.tracking.tracker import Tracker
@@ -192,6 +235,8 @@ class Far(Tracker):
     def metrics(self, run, step, values, moment):
         if not os.path.exists(self.options["server"]):
             raise ConnectionError("nobody is there")
+        if self.options.get("how") == "exit":
+            os._exit(4)
         with open(self.options["server"], "a") as file:
             print(json.dumps([run.id, moment.number]), file=file)
     def close(self, run, status, moment):
@@ -233,6 +278,16 @@ def test_a_tracker_that_is_down_costs_the_run_nothing_and_is_told_later_once(
     assert main(["track"]) == 0
     assert capfd.readouterr().out.strip() == "nothing waits"
     assert told(server) == lines
+
+
+def test_a_tracker_that_ends_its_process_is_not_called_slow(
+    tmp_path: Path, plug_in: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    server = tmp_path / "server"
+    server.touch()
+    path = project(tmp_path, plug_in, far={"server": str(server), "wait": 20, "how": "exit"})
+    assert main(["run", str(path)]) == 0
+    assert "was not told all of the run: it ended the sender (status 4)" in capfd.readouterr().err
 
 
 def test_what_an_earlier_run_left_goes_with_the_next(tmp_path: Path, plug_in: str) -> None:
@@ -281,8 +336,10 @@ def test_a_line_that_is_there_is_not_written_again(tmp_path: Path) -> None:
         ("[tool.kalecompiler.trackers.nobody]\na = 1", "there is no tracker `nobody`: known are jsonl"),
         ('track = ["jsonl"]\ntrackers.jsonl.wait = "long"', "`wait` of the tracker jsonl must be a number"),
         ("trackers = 3", "`trackers` must hold tables"),
+        ('trackers.jsonl.foldr = "x"', "the tracker jsonl has no option `foldr`: did you mean `folder`?"),
+        ('trackers.jsonl.uri = "x"', "the tracker jsonl has no option `uri`: known are folder, wait"),
     ],
-    ids=["misspelt", "no list", "unknown table", "bad wait", "no tables"],
+    ids=["misspelt", "no list", "unknown table", "bad wait", "no tables", "misspelt option", "another's option"],
 )
 def test_a_setting_that_is_wrong_is_said_before_anything_runs(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "pyproject.toml").write_text(f"[tool.kalecompiler]\n{text}\n", "utf-8")

@@ -63,6 +63,7 @@ class Record:
             **self._span(step.name),
             "metrics": dict(step.metrics),
             "failure": failure,
+            **({"source": step.source} if step.source else {}),
         }
 
     def _span(self, name: str) -> dict[str, str | None]:

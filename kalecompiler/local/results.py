@@ -42,7 +42,8 @@ class StepResult:
     """One step's end. Without a process of its own (skipped, not-run) it has no log.
 
     `outputs` are the values on disk by variable (without those that the step left unbound), `metrics` what its
-    system.Metrics artifact holds; `failure` is set where the status is FAILED.
+    system.Metrics artifact holds; `failure` is set where the status is FAILED, `source` (`RUN/TASK`) where it is
+    REUSED.
     """
 
     name: str
@@ -52,6 +53,7 @@ class StepResult:
     outputs: Mapping[str, Path] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
     failure: Failure | None = None
+    source: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

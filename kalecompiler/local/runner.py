@@ -139,7 +139,8 @@ class Runner:
         self.plan.keeper.after(task, produced, 0.0, taken.source)
         paths = {str(item["metadata"].get("variable")): executor.path_of(item) for item in produced.artifacts.values()}
         outputs = {name: path for name, path in paths.items() if path.exists()}
-        self._record(task.key, StepResult(task.name, Status.REUSED, outputs=outputs, metrics=taken.metrics))
+        result = StepResult(task.name, Status.REUSED, outputs=outputs, metrics=taken.metrics, source=taken.source)
+        self._record(task.key, result)
 
     def _is_ready(self, task: Task) -> bool:
         if task.key in self.results or task.key in self._attempts or task.key in self._paused:

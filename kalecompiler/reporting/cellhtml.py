@@ -1,6 +1,7 @@
 """The executed notebook's cells as HTML that is safe to put into a page: made by nbconvert, which escapes text.
 
-HTML that a cell displayed is meant as HTML, and stays it, but well-formed and without what runs or loads anything.
+HTML that a cell displayed is meant as HTML, and stays it, but well-formed, without what runs or loads anything, and
+in a box of its own: neither its style sheets nor its positions reach what stands around it.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import base64
 import copy
 import logging
+import re
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,13 @@ MIME_TYPES = [
     "text/plain",
 ]
 _ACTIVE = ["script", "iframe", "object", "embed", "meta", "base", "link", "noscript", "template", "form"]
+_ACTIVE += ["plaintext", "frame", "frameset"]
+_OF_PAGES = ["html", "head", "body"]  # a second one would change the page's own
+_PANDAS = re.compile(r"\s*(\.dataframe [^{},]*\{[^{}]*\}\s*)+")  # the page's own tables look like that
+_TABLES = (
+    "table{border-collapse:collapse;margin:8px 0}th,td{padding:4px 10px;border:1px solid var(--line);text-align:left}"
+    "th{background:var(--soft)}img,svg{max-width:100%}"
+)
 _TEMPLATE = """\
 {%- extends 'classic/base.html.j2' -%}
 {%- block any_cell -%}
@@ -89,7 +98,7 @@ def _tame_markdown(environment: Any) -> None:
 
     @pass_context
     def tamed(context: Any, source: str) -> str:
-        return tame(str(convert(context, source)))
+        return boxed(str(convert(context, source)))
 
     environment.filters["markdown2html"] = tamed
 
@@ -112,37 +121,58 @@ def _tame_output(data: Any) -> None:
     """Make an output's HTML fit for a page; its plain text stands for HTML that is too large."""
     html = _text(data["text/html"])
     if len(html) <= LARGEST_HTML or "text/plain" not in data:
-        data["text/html"] = tame(html[:LARGEST_HTML])
+        data["text/html"] = boxed(html[:LARGEST_HTML])
     else:
         del data["text/html"]
 
 
 def tame(html: str) -> str:
     """HTML with all its tags closed, and without the elements and attributes that run or load something."""
+    return str(_tame(html))
+
+
+def boxed(html: str) -> str:
+    """The same in a box that it cannot leave, if it has a style; the browser itself keeps style sheets inside.
+
+    (A shadow root: a browser that is older than 2024 may show nothing there.)
+    """
+    soup = _tame(html)
+    for sheet in soup("style"):
+        if _PANDAS.fullmatch(sheet.get_text()) or sheet.find_parent(["svg", "math"]):  # in those it would be markup
+            sheet.decompose()
+    if not soup("style"):
+        return f'<div class="boxed">{soup}</div>' if soup(style=True) else str(soup)
+    inner = f'<template shadowrootmode="open"><style>{_TABLES}</style>{soup}</template>'
+    return f'<div class="boxed"><div>{inner}</div></div>'
+
+
+def _tame(html: str) -> Any:
     from bs4 import BeautifulSoup, Comment
 
     soup = BeautifulSoup(html, "html.parser")
     for element in soup(_ACTIVE):
         element.decompose()
+    for element in soup(_OF_PAGES):
+        element.name = "div"
     for comment in soup(string=lambda text: isinstance(text, Comment)):
         comment.extract()
     for element in soup(True):
         for name in [name for name, value in element.attrs.items() if _runs(name, value)]:
             del element[name]
-    return str(soup)
+    return soup
 
 
 def _runs(name: str, value: Any) -> bool:
     """Whether an attribute runs something."""
     address = "".join(str(value).split()).lower()
-    return name.startswith("on") or name in {"srcdoc", "formaction"} or address.startswith("javascript:")
+    return name.startswith("on") or name in {"srcdoc", "formaction", "popover"} or address.startswith("javascript:")
 
 
 def markdown(text: str) -> str:
     """Markdown as HTML that can stand in a page."""
     from nbconvert.filters.markdown_mistune import markdown2html_mistune
 
-    return tame(str(markdown2html_mistune(text)))
+    return boxed(str(markdown2html_mistune(text)))
 
 
 def _text(data: Any) -> str:

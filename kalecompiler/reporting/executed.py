@@ -42,7 +42,7 @@ def executed(run: Run) -> Any:
         cell.metadata.pop("execution", None)
         if steps:
             cell.metadata["kalec"] = {"steps": [_about(step, ran) for step in steps]}
-        if len({step.task for step, _ in ran}) == 1:
+        if len({step.task for step, _ in ran}) == 1 and "started" in ran[0][1]:
             cell.metadata["execution"] = _times([entry for _, entry in ran])
     book.metadata["kalec"] = {"run": run.id, "status": run.status, "parameters": run.record.get("parameters", {})}
     return book
@@ -112,8 +112,6 @@ def _about(step: Ran, pieces: Sequence[Piece]) -> dict[str, Any]:
 def _times(entries: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """When a cell began, and when it had ended."""
     first, last = entries[0], entries[-1]
-    if "started" not in first:
-        return {}
     times = {"shell.execute_reply.started": first["started"]}
     if "seconds" in last:
         times["shell.execute_reply"] = last["started"] + last["seconds"]

@@ -33,7 +33,7 @@ def render(run: Run) -> str:
     environment = Environment(
         loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"shown": shown, "duration": drawing.duration, "size": _size}
+    environment.filters |= {"shown": shown, "duration": drawing.duration, "size": _size, "beside": quantities.values}
     return environment.get_template("page.html.jinja").render(
         policy=POLICY,
         style=(_HERE / "page.css").read_text(encoding="utf-8") + highlight,

@@ -1,18 +1,25 @@
-"""A run as its folder tells of it: the record, what the cells displayed, the logs and the artifacts."""
+"""A run as its folder tells of it: the record, what the cells displayed, the logs and the artifacts.
+
+All texts in it can be written; what has another shape than the runtime gives it counts as not there.
+"""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from kalecompiler import encodable
 from kalecompiler.diagnostics import UsageError
 from kalecompiler.reporting.find import RECORD
 from kalecompiler.reporting.keeping import NOTEBOOK
 
 LONGEST_LOG = 1 << 20
+DISPLAYED = "display.json"
+_SOURCE = re.compile(r"(?P<run>\w[\w.-]*)/(?P<task>\w[\w-]*)")
+_LONGEST_CHAIN = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +91,7 @@ def read(folder: Path) -> Run:
 
 
 def _step(folder: Path, task: str, entry: Mapping[str, Any]) -> Ran:
+    own, folder = folder, _origin(folder, entry)
     inputs = (_json(folder / "executor_input.json") or {}).get("inputs", {}).get("artifacts", {})
     return Ran(
         name=entry["name"],
@@ -94,11 +102,52 @@ def _step(folder: Path, task: str, entry: Mapping[str, Any]) -> Ran:
         ended=entry.get("ended"),
         metrics=entry.get("metrics", {}),
         failure=entry.get("failure"),
-        displays=tuple(_json(folder / "display.json") or ()),
+        displays=tuple(displayed(folder, with_times=folder == own)),
         made=tuple(made_by(folder)),
         reads={port: item["uri"] for port, entry in inputs.items() for item in entry.get("artifacts", [])},
-        log=_text(folder / "log.txt"),
+        log=_text(own / "log.txt"),
     )
+
+
+def _origin(folder: Path, entry: Mapping[str, Any]) -> Path:
+    """The folder of the step that ran: for one that was reused it is in another run beside this one, if still there."""
+    for _ in range(_LONGEST_CHAIN):
+        found = _SOURCE.fullmatch(str(entry.get("source") or ""))
+        if not found or entry.get("status") != "reused":
+            break
+        run = folder.parent.parent / found["run"]
+        known = _json(run / RECORD)
+        steps = known.get("steps") if isinstance(known, dict) else None
+        entries = [one for one in steps if isinstance(one, dict)] if isinstance(steps, list) else []
+        entry = next((one for one in entries if one.get("task") == found["task"]), {})
+        folder = run / found["task"]
+    return folder
+
+
+def displayed(folder: Path, with_times: bool = True) -> Iterator[dict[str, Any]]:
+    """What the pieces of code displayed of the step whose folder that is, and when."""
+    known = _json(folder / DISPLAYED)
+    for entry in known if isinstance(known, list) else ():
+        if isinstance(entry, dict) and isinstance(entry.get("outputs", []), list):
+            keys = ("started", "seconds") if with_times else ()
+            times = {key: entry[key] for key in keys if isinstance(entry.get(key), (int, float))}
+            outputs = [one for one in entry.get("outputs", []) if isinstance(one, dict) and _is_output(one)]
+            name = entry.get("cell")
+            yield {"cell": name if isinstance(name, str) else None, "outputs": outputs, **times}
+
+
+def _is_output(output: Mapping[str, Any]) -> bool:
+    """Whether it has what outputs of its kind have."""
+    kind = output.get("kind")
+    if kind == "stream":
+        return output.get("name") in ("stdout", "stderr") and isinstance(output.get("text"), str)
+    if kind == "error":
+        lines = output.get("traceback", [])
+        return (
+            isinstance(output.get("ename"), str) and isinstance(output.get("evalue"), str) and isinstance(lines, list)
+        )
+    notes = output.get("metadata") or {}
+    return kind in ("result", "display") and isinstance(output.get("data"), dict) and isinstance(notes, dict)
 
 
 def made_by(folder: Path) -> list[Made]:
@@ -120,7 +169,7 @@ def _made(folder: Path, output: Mapping[str, Any], given: Mapping[str, Any]) -> 
 def _json(path: Path) -> Any:
     """What a JSON file says; None where it is missing or broken, as after a crash."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return encodable.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kalecompiler.local.keeping import TRACES
 from kalecompiler.reporting import find
 from kalecompiler.snapshots import origin
 from kalecompiler.snapshots.manifest import RunRecord, StepRecord
@@ -29,13 +30,26 @@ def disagreeing(folder: Path) -> list[Twin]:
     own = _read(folder)
     if own is None:
         return []
-    return [Twin(other.run, metrics) for other in _others(folder) if (metrics := origin.differing(own, other))]
-
-
-def _others(folder: Path) -> Iterator[RunRecord]:
+    folders = {own.run: folder}
+    others = []
     for path in find.runs(folder.absolute().parent):
         if path.name != folder.absolute().name and (record := _read(path)) is not None:
-            yield record
+            folders[record.run] = path
+            others.append(record)
+
+    def opened(record: RunRecord) -> list[Mapping[str, Any]]:
+        return [file for step in record.steps for file in _traced(folders[record.run] / step.key / TRACES)]
+
+    return [Twin(other.run, metrics) for other in others if (metrics := origin.differing(own, other, opened))]
+
+
+def _traced(path: Path) -> list[Mapping[str, Any]]:
+    """The files that a step opened; nothing is known of one that was taken from another run, or was not watched."""
+    try:
+        files = json.loads(path.read_text(encoding="utf-8"))["files"]
+    except (OSError, ValueError, TypeError, KeyError):
+        return []
+    return [file for file in files if isinstance(file, Mapping)] if isinstance(files, list) else []
 
 
 def _read(folder: Path) -> RunRecord | None:

@@ -30,7 +30,7 @@ def write(folder: Path, output: Path | None, format_: str) -> list[Path]:
         path = output or folder / FILES[name]
         text = writers[name](run)
         try:
-            write_atomic(path, text)
+            write_atomic(path, text.encode("utf-8", "replace"))  # names of files may hold odd characters too
         except OSError as error:
             raise UsageError(f"{path} cannot be written: {(error.strerror or str(error)).lower()}") from None
         written.append(path)

@@ -32,6 +32,7 @@ BY_KEY = {
 # What its code shows that it may need. Too much of it does no harm.
 AWAITS = re.compile(r"\b(async|await|asyncio)\b")
 SHOWS = re.compile(r"display|MPL|matplotlib|pyplot|\bplt\b|plot|show|seaborn|figure")
+IMPORTS = re.compile(r"IPython|pyplot|pylab|\bplt\b")
 BY_VALUE = re.compile(r"\blambda\b|^[ \t]+(async +)?def |^[ \t]+class |cloudpickle|argparse", re.MULTILINE)
 ODD = re.compile(r"logg|Logger|argparse|\bexcept\b|Exception|Error")
 # Nothing gets a name here: those of `__main__` belong to the notebook. `pack` tells how the parts are made.
@@ -55,6 +56,8 @@ def extras(step: Mapping[str, Any], others: str = "") -> tuple[str, ...]:
         needed.add("loop")
     if SHOWS.search(text) or any(map(_echoes, step.get("code", ()))):
         needed.add("rich")
+    if IMPORTS.search(text):
+        needed.update(("rich", "watched"))
     if "to" in (step.get("snapshot") or ()):
         needed.add("mirror")
     for tracker in (step.get("tracking") or {}).get("trackers", ()):

@@ -37,6 +37,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "outputs": ("outputs", "saving", "writing", "about", "blame"),
     "bonds": ("bonds",),
     "rich": ("rich",),
+    "watched": ("watched",),
     "loop": ("loop",),
     "byvalue": ("byvalue",),
     "arrays": ("arrays",),

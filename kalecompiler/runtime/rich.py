@@ -9,7 +9,7 @@ import json
 import os
 import sys
 
-from . import display
+from . import display, parts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,9 +30,13 @@ class Rich:
 
     def __init__(self, recorder: display.Recorder) -> None:
         self.recorder, self.room = recorder, DATA_LIMIT
+        self._fail, recorder.fail = recorder.fail, self.fail  # type: ignore[assignment,method-assign]
         builtins.display = self.display  # type: ignore[attr-defined]
         if os.environ.get("MPLBACKEND", "module://").startswith("module://"):
             os.environ["MPLBACKEND"] = "Agg"
+        watched = parts.find("watched")
+        if watched:
+            watched.start(self)
 
     def split(self, tree: Any, source: str) -> Any:
         """Take the last expression, if it is to be shown, off a cell's syntax tree: its own tree, or None.
@@ -53,25 +57,37 @@ class Rich:
         self.show_figures()
         self.room = DATA_LIMIT
 
+    def fail(self, error: BaseException, *told: Any) -> None:
+        """A piece failed: figures that it drew are shown above the error."""
+        if isinstance(error, Exception):
+            try:
+                self.show_figures()
+            except Exception as other:  # the library's own: the first error is the one to tell
+                print(f"kalec: warning: no figure: {other}", file=sys.stderr)
+        self._fail(error, *told)
+
     def display(self, *values: Any, raw: bool = False, metadata: Any = None, **options: Any) -> None:
         """IPython's `display`, as far as a log and a report can follow it; other options have no effect."""
         for value in values:
             self._show("display", value, raw, metadata)
 
     def show_figures(self, *arguments: Any, **options: Any) -> None:
-        """What `pyplot.show` does in a step."""
+        """What `pyplot.show` does in a step: the open figures are shown, and closed."""
         for figure in take_figures(self.show_figures):
             self._show("display", figure)
 
-    def _show(self, kind: str, value: Any, raw: bool = False, metadata: Any = None) -> None:
-        """Keep an object's representations, and print the plain one into the log."""
-        data, notes = (dict(value), {}) if raw else representations(value)
+    def _show(self, kind: str, *value: Any) -> None:
+        self.recorder.add(self.output(kind, *value))
+
+    def output(self, kind: str, value: Any, raw: bool = False, metadata: Any = None) -> dict[str, Any]:
+        """An output with an object's representations; the plain one is printed into the log."""
+        data, notes = ({mime: _text(item) for mime, item in value.items()}, {}) if raw else representations(value)
         if "text/plain" in data:
             print(data["text/plain"], file=self.recorder.streams[0], flush=True)
         self.room -= sum(len(str(item)) for item in data.values())
         if self.room < 0:
             data = {"text/plain": data.get("text/plain", "")[:1000] + display.CUT}
-        self.recorder.add({"kind": kind, "data": _strict(data), "metadata": _strict(metadata or notes)})
+        return {"kind": kind, "data": _strict(data), "metadata": _strict(metadata or notes)}
 
 
 def representations(value: Any) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from kalecompiler.snapshots import origin, variables
-from kalecompiler.snapshots.manifest import Manifest, VariableRecord
+from kalecompiler.snapshots.manifest import Manifest, RunRecord, VariableRecord
 from kalecompiler.snapshots.metricsense import best
 from kalecompiler.snapshots.packagecode import Piece
 from kalecompiler.snapshots.patches import patch
@@ -265,11 +265,16 @@ def _with_best(rows: Iterable[Row], runs: Sequence[Kept]) -> tuple[Row, ...]:
 def _disagreeing(runs: Sequence[Kept]) -> tuple[str, ...]:
     """Runs whose records are equal to the first one's, and that measured something else."""
     first, *others = [run.record for run in runs]
+    manifests = {run.name: run.manifests.values() for run in runs}
+
+    def opened(record: RunRecord) -> Iterable[Mapping[str, Any]]:
+        return [file for manifest in manifests[record.run] for file in manifest.files]
+
     return tuple(
         f"{first.run} and {other.run} had the same code, parameters, packages and files, and differ in "
         f"{', '.join(metrics)}: not reproducible"
         for other in others
-        if (metrics := origin.differing(first, other))
+        if (metrics := origin.differing(first, other, opened))
     )
 
 
@@ -281,12 +286,26 @@ def _unrepeatable(steps: Sequence[StepRow], runs: Sequence[Kept]) -> tuple[str, 
             given = [reason for reason in other.reasons if not reason.startswith("result ")]
             both = runs[0].end(step.key), runs[other.run].end(step.key)
             if other.reasons and not given and both[0] and both[1]:
-                same = both[0].environment == both[1].environment
-                why = "is not reproducible: does it set a seed?" if same else "may depend on the packages that differ"
+                why = _why(both[0], both[1], _named_files(runs[0]) == _named_files(runs[other.run]))
                 found.append(
                     f"step {step.name} was given the same in {runs[0].name} and {runs[other.run].name}, and {why}"
                 )
     return tuple(found)
+
+
+def _why(one: Manifest, other: Manifest, same_files: bool) -> str:
+    """What may make a step differ that was given the same."""
+    if not same_files:
+        return "may depend on files that differ: the code names them"
+    if one.environment != other.environment:
+        return "may depend on the packages that differ"
+    if any(end.network or end.extra.get("programs") for end in (one, other)):
+        return "may depend on what it reached: the network, other programs"
+    return "is not reproducible: does it set a seed?"
+
+
+def _named_files(run: Kept) -> Any:
+    return run.record.provenance.get("files")
 
 
 def _value(item: Any) -> Any:

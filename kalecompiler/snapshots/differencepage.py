@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from kalecompiler.snapshots.blocks import Block, Heading, Hint, Lines, Patch, Table, printable
 from kalecompiler.snapshots.compare import Comparison
 from kalecompiler.snapshots.differences import blocks
-from kalecompiler.snapshots.quantities import value
+from kalecompiler.snapshots.quantities import values
 
 _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem; color: #1c2733 }
@@ -88,14 +88,15 @@ def _bars(groups: Sequence[tuple[str, Sequence[float | None]]], runs: Sequence[s
     for name, numbers in groups:
         most = max((abs(n) for n in numbers if n is not None), default=0.0) if own_scale else every
         parts.append(f'<text x="{_LABEL - 8}" y="{top + 12}" text-anchor="end">{escape(name[:24])}</text>')
+        texts = values(numbers)
         for at, number in enumerate(numbers):
             if number is not None:
                 width = round((_WIDTH - _LABEL - 90) * abs(number) / most, 1) if most else 0.0
                 color = _COLORS[at % len(_COLORS)]
                 parts.append(
                     f'<rect x="{_LABEL}" y="{top}" width="{max(width, 1.0)}" height="{_BAR - 3}" fill="{color}">'
-                    f"<title>{escape(runs[at])}: {escape(value(number))}</title></rect>"
-                    f'<text x="{_LABEL + max(width, 1.0) + 6}" y="{top + 11}">{escape(value(number))}</text>'
+                    f"<title>{escape(runs[at])}: {escape(texts[at])}</title></rect>"
+                    f'<text x="{_LABEL + max(width, 1.0) + 6}" y="{top + 11}">{escape(texts[at])}</text>'
                 )
             top += _BAR
         top += 8

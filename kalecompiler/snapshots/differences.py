@@ -9,13 +9,13 @@ from typing import Any
 
 from kalecompiler.snapshots.blocks import Block, Cell, Heading, Lines, Patch, printable, table
 from kalecompiler.snapshots.compare import Against, Comparison, Row, StepRow
-from kalecompiler.snapshots.quantities import seconds, value
+from kalecompiler.snapshots.quantities import exact, seconds, values
 from kalecompiler.snapshots.variables import Change
 
 BEST = "*"
 _MANY = 8
 
-ToText = Callable[[Any], str]
+ToTexts = Callable[[Sequence[Any]], list[str]]
 
 
 def blocks(found: Comparison) -> list[Block]:
@@ -27,9 +27,9 @@ def blocks(found: Comparison) -> list[Block]:
     said += _steps(found)
     for step in found.steps:
         said += _step(step, found)
-    said += _table("packages that differ", "package", found.packages, found, _plain)
+    said += _table("packages that differ", "package", found.packages, found, _plain_all)
     facts = [row for row in found.facts if row.differs and row.name != "seconds"]
-    said += _table("what else differs", "", facts, found, _plain)
+    said += _table("what else differs", "", facts, found, _plain_all)
     return [*said, Heading("notes"), Lines(found.notes, "yellow")] if found.notes else said
 
 
@@ -84,11 +84,11 @@ def _first(found: Comparison, at: int) -> str:
     return f"{pair}: the first step that differs is {first} ({', '.join(step.against[at - 1].reasons)})"
 
 
-def _table(title: str, name: str, rows: Sequence[Row], found: Comparison, to_text: ToText = value) -> list[Block]:
+def _table(title: str, name: str, rows: Sequence[Row], found: Comparison, to_texts: ToTexts = values) -> list[Block]:
     if not rows:
         return []
     lines = [
-        [Cell(row.name), *(Cell(to_text(item), _style(row, at)) for at, item in enumerate(row.values))] for row in rows
+        [Cell(row.name), *(Cell(text, _style(row, at)) for at, text in enumerate(to_texts(row.values)))] for row in rows
     ]
     return [Heading(title), table((name, *_letters(found)), lines)]
 
@@ -98,7 +98,7 @@ def _metrics(found: Comparison) -> list[Block]:
         return []
     lines = []
     for row in found.metrics:
-        texts = [f"{value(item)} {BEST}" if at in row.best else value(item) for at, item in enumerate(row.values)]
+        texts = [f"{text} {BEST}" if at in row.best else text for at, text in enumerate(values(row.values))]
         lines.append([Cell(row.name), *(Cell(text, _style(row, at)) for at, text in enumerate(texts))])
     made: list[Block] = [Heading("metrics"), table(("metric", *_letters(found)), lines)]
     return (
@@ -185,7 +185,11 @@ def _against_json(other: Against) -> dict[str, Any]:
 
 
 def _plain(item: Any) -> str:
-    return "" if item is None else printable(item) if isinstance(item, str) else value(item, 10_000)
+    return "" if item is None else printable(item) if isinstance(item, str) else exact(item)
+
+
+def _plain_all(items: Sequence[Any]) -> list[str]:
+    return [_plain(item) for item in items]
 
 
 def _yes(differs: bool) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import Any
 
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 LONGEST = 60
+DIGITS, _ALL_DIGITS = 6, 17
 
 
 def size(count: float) -> str:
@@ -40,15 +42,30 @@ def iso(when: float | None) -> str | None:
     return datetime.fromtimestamp(when, timezone.utc).isoformat(timespec="seconds") if when else None
 
 
-def value(given: Any, longest: int = LONGEST) -> str:
+def value(given: Any, longest: int = LONGEST, digits: int = DIGITS) -> str:
     """A value of JSON on one line, cut; nothing where there is none."""
     if given is None:
         return ""
     if isinstance(given, bool) or not isinstance(given, float):
         text = json.dumps(given, ensure_ascii=False, default=str)
     else:
-        text = f"{given:.6g}"
+        text = f"{given:.{digits}g}"
     return text if len(text) <= longest else text[: longest - 3] + "..."
+
+
+def values(given: Sequence[Any]) -> list[str]:
+    """Values beside each other: numbers with enough digits to tell those apart that differ."""
+    numbers = {repr(item): item for item in given if isinstance(item, float)}
+    for digits in range(DIGITS, _ALL_DIGITS):
+        if len({f"{item:.{digits}g}" for item in numbers.values()}) == len(numbers):
+            return [value(item, digits=digits) for item in given]
+    return [value(item, digits=_ALL_DIGITS) for item in given]
+
+
+def exact(given: Any) -> str:
+    """A value of JSON for programs: whole, and numbers with all their digits."""
+    text = value(given, 1 << 62)
+    return repr(given) if isinstance(given, float) and float(text) != given else text
 
 
 def shape(lengths: Any) -> str:

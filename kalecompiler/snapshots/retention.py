@@ -51,6 +51,7 @@ class Swept:
     strays: int
     copies: int
     damaged: tuple[str, ...] = ()
+    untold: tuple[str, ...] = ()  # runs that stay only because a tracker was not told all of them
 
 
 def verify(store: Store, runs: list[str] | None = None) -> Checked:
@@ -103,6 +104,8 @@ def gc(
     for record in [] if dry else records:
         _close(store, record)
     dropped = _dropped(store, records, last, days, now)
+    untold = {run for run in dropped if _waits(store, run)}
+    dropped -= untold
     kept = [name for name in store.run_names() if name not in dropped]
     damaged = tuple(store.damaged())
     needed = _needed(store, kept, damaged)
@@ -128,7 +131,7 @@ def gc(
             strays += 1
     whole: set[tuple[str, int]] = set()
     files_gone = sum(_drop_copies(store, record, dry, whole) for record in records[1:] if record.run not in dropped)
-    return Swept(tuple(sorted(dropped)), objects, freed, strays, files_gone, damaged)
+    return Swept(tuple(sorted(dropped)), objects, freed, strays, files_gone, damaged, tuple(sorted(untold)))
 
 
 def _needed(store: Store, kept: Iterable[str], damaged: Collection[str]) -> set[str]:
@@ -208,6 +211,11 @@ def _dropped(store: Store, records: list[RunRecord], last: int | None, days: flo
         if not (recent or young or record.run in pinned or is_under_way(record)):
             dropped.add(record.run)
     return dropped
+
+
+def _waits(store: Store, run: str) -> bool:
+    """Whether the run's folder holds calls for a tracker (`tracking.backlog`) that were not made yet."""
+    return any(folder_of_run(store.path.parent, run).glob("tracking.d/*.queue"))
 
 
 def _remove_folder(store: Store, run: str) -> None:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from kalecompiler import encodable
 from kalecompiler.files import write_atomic
 
 # A dot keeps this from being the name of a step's folder.
@@ -57,13 +58,13 @@ class Backlog:
     def head(self) -> dict[str, Any]:
         """What `begin` was given. Raises OSError, ValueError."""
         with self.path.open(encoding="utf-8") as file:
-            head: dict[str, Any] = json.loads(file.readline())
+            head: dict[str, Any] = encodable.loads(file.readline())
         return head
 
     def waiting(self) -> list[Call]:
         """The calls that were not made yet. Raises OSError."""
         lines = self.path.read_text(encoding="utf-8").split("\n")[1:-1]  # an unfinished last line is not there yet
-        calls = [Call(*json.loads(line)) for line in lines]
+        calls = [Call(*encodable.loads(line)) for line in lines]
         return calls[self.made() :]
 
     def made(self) -> int:
@@ -84,7 +85,7 @@ class Backlog:
 
     def report(self, problem: str) -> None:
         """Keep why a call could not be made."""
-        write_atomic(self._beside(PROBLEM), problem)
+        write_atomic(self._beside(PROBLEM), encodable.plain(problem))
 
     def problem(self) -> str:
         """Why the last delivery stopped; empty if nothing is known."""

@@ -34,9 +34,12 @@ def tell(tracker: Tracker, run: Run, moment: Moment, method: str, given: Mapping
         tracker.close(run, given["status"], moment)
 
 
-def words(error: Exception) -> str:
-    """Why a call failed, in a line."""
+def words(error: BaseException) -> str:
+    """Why a call failed, in a line that can be written anywhere."""
     if isinstance(error, ModuleNotFoundError):
         return f"{error.name} is not installed"
-    lines = str(error).strip().splitlines()
+    try:
+        lines = str(error).encode("utf-8", "replace").decode().strip().splitlines()
+    except Exception:  # noqa: BLE001 - any library's error: its text may fail too
+        lines = []
     return f"{type(error).__name__}{': ' + lines[0][:200] if lines else ''}"

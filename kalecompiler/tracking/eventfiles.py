@@ -19,6 +19,7 @@ _WALL_TIME, _STEP, _FILE_VERSION, _SUMMARY = 1, 2, 3, 5
 _VALUE, _TAG, _SIMPLE_VALUE, _TENSOR, _METADATA = 1, 1, 2, 8, 9
 _DTYPE, _STRING_VAL, _DT_STRING = 1, 8, 7
 _PLUGIN_DATA, _PLUGIN_NAME = 1, 1
+_LARGEST = 3.4028234663852886e38  # of a 32-bit float
 
 
 class TensorBoard(Tracker):
@@ -33,7 +34,8 @@ class TensorBoard(Tracker):
         self._write(run, moment, [scalar(f"seconds/{step.name}", step.seconds)])
 
     def metrics(self, run: Run, step: str, values: Mapping[str, Any], moment: Moment) -> None:
-        scalars = [scalar(name, value) for name, value in numbers(values).items()]
+        # A larger one would be infinite there.
+        scalars = [scalar(name, value) for name, value in numbers(values).items() if abs(value) <= _LARGEST]
         if scalars:
             self._write(run, moment, scalars)
 
@@ -49,7 +51,7 @@ class TensorBoard(Tracker):
 
 def scalar(tag: str, value: float) -> bytes:
     """A `Summary.Value` that is a number."""
-    return data(_TAG, tag.encode()) + bytes([_SIMPLE_VALUE << 3 | 5]) + _float32(value)
+    return data(_TAG, tag.encode()) + bytes([_SIMPLE_VALUE << 3 | 5]) + struct.pack("<f", value)
 
 
 def text_value(tag: str, text: str) -> bytes:
@@ -78,13 +80,6 @@ def varint(number: int, value: int) -> bytes:
 def double(number: int, value: float) -> bytes:
     """A field that is a `double`."""
     return bytes([number << 3 | 1]) + struct.pack("<d", value)
-
-
-def _float32(value: float) -> bytes:
-    try:
-        return struct.pack("<f", value)
-    except OverflowError:  # larger than a 32-bit float can be
-        return struct.pack("<f", float("inf") if value > 0 else float("-inf"))
 
 
 def _varint(value: int) -> bytes:

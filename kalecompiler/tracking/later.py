@@ -6,7 +6,7 @@ from pathlib import Path
 
 from kalecompiler.reporting import find
 from kalecompiler.tracking.backlog import Backlog, unsent
-from kalecompiler.tracking.calls import be_impatient
+from kalecompiler.tracking.calls import be_impatient, words
 from kalecompiler.tracking.sender import send
 
 
@@ -23,7 +23,10 @@ def send_all(folder: Path | None) -> tuple[list[str], int]:
 
 def _line(queue: Backlog) -> str:
     name = f"{queue.path.parent.parent.name}: {queue.tracker}"
-    problem = send(queue)
+    try:
+        problem = send(queue)
+    except (OSError, ValueError) as error:  # of this queue's own files: the others are sent
+        problem = words(error)
     if problem:
         return f"{name} was not told: {problem}"
     return f"{name} is being told by a run under way" if queue.path.exists() else f"{name} was told"

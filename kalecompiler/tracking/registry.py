@@ -26,6 +26,12 @@ _SHIPPED = {
 }
 # Options of every tracker.
 WAIT = "wait"
+_OPTIONS = {
+    "jsonl": {"folder"},
+    "mlflow": {"uri", "experiment"},
+    "tensorboard": {"folder"},
+    "wandb": {"project", "entity", "mode", "folder"},
+}
 # These write files, which are of use where the folder outlives the container.
 _OF_FILES = frozenset({"jsonl", "tensorboard", "wandb"})
 _SECRET_NAME = re.compile(
@@ -98,7 +104,20 @@ def _read(folder: Path) -> tuple[Path, list[str], dict[str, Any]]:
         if name not in known:
             hint = did_you_mean(name, known) or f"known are {', '.join(sorted(known))}"
             raise UsageError(f"{path}: there is no tracker `{name}`: {hint}")
+    for name, options in tables.items():
+        _check_names(name, options, path)
     return path, list(dict.fromkeys(names)), tables
+
+
+def _check_names(name: str, options: Mapping[str, Any], path: Path) -> None:
+    """Raise UsageError for an option that a shipped tracker does not have; a plug-in's are its own."""
+    if name not in _OPTIONS or name in {point.name for point in importlib.metadata.entry_points(group=GROUP)}:
+        return
+    known = {WAIT, *_OPTIONS[name]}
+    for option in options:
+        if option not in known and not _SECRET_NAME.fullmatch(option):  # `for_steps` says what to do with those
+            hint = did_you_mean(option, known) or f"known are {', '.join(sorted(known))}"
+            raise UsageError(f"{path}: the tracker {name} has no option `{option}`: {hint}")
 
 
 def known_names() -> set[str]:

@@ -6,11 +6,12 @@ exits with 1, and leaves a line that says why, where the tracker did not take al
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
+from kalecompiler.tracking import processes
 from kalecompiler.tracking.backlog import Backlog, unsent
 from kalecompiler.tracking.calls import LAST, be_impatient, tell, words
 from kalecompiler.tracking.registry import make
@@ -29,7 +30,7 @@ def deliver(backlog: Backlog, tracker: Tracker) -> bool:
     head = backlog.head()
     run = Run(**{**head["run"], "folder": backlog.path.parent.parent})
     elsewhere = head["pid"] is None
-    died = not (elsewhere or _alive(head["pid"]))  # asked first: what it wrote is then all there
+    died = not (elsewhere or _runs(head))  # asked first: what it wrote is then all there
     last = ""
     for call in backlog.waiting():
         tell(tracker, run, Moment(call.number, call.time), call.method, call.arguments)
@@ -57,7 +58,7 @@ def send(backlog: Backlog, over: Callable[[], bool] = lambda: True) -> str:
                 if deliver(backlog, tracker):
                     backlog.finish()
                     return ""
-            except Exception as error:  # noqa: BLE001 - any library's, any network's: nothing may be lost by it
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - any library's or network's: no call may be lost
                 tracker, problem = None, words(error)
                 backlog.report(problem)
             if ending:
@@ -80,17 +81,12 @@ def main(queue: str) -> int:
 def _complete(backlog: Backlog) -> bool:
     """Whether the run has said its last, or never will."""
     try:
-        waiting, pid = backlog.waiting(), backlog.head()["pid"]
+        waiting, head = backlog.waiting(), backlog.head()
     except (OSError, ValueError):
         return True
-    return bool(waiting and waiting[-1].method == LAST) or pid is None or not _alive(pid)
+    return bool(waiting and waiting[-1].method == LAST) or head["pid"] is None or not _runs(head)
 
 
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+def _runs(head: Mapping[str, Any]) -> bool:
+    """Whether the process that a queue's head names still runs: its id may be another's by now."""
+    return processes.is_the_same(head["pid"], head.get("began"))

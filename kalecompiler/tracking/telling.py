@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import subprocess
 import sys
 import time
@@ -17,9 +16,9 @@ from kalecompiler.diagnostics import UsageError
 from kalecompiler.local.results import Event, RunEnded, RunStarted, StepEnded, StepResult
 from kalecompiler.reporting import record, writing
 from kalecompiler.reporting.find import RECORD
-from kalecompiler.tracking import backlog
+from kalecompiler.tracking import backlog, processes
 from kalecompiler.tracking.backlog import Backlog, Call
-from kalecompiler.tracking.calls import LAST
+from kalecompiler.tracking.calls import LAST, words
 from kalecompiler.tracking.registry import Wanted
 
 # Modules that lie beside the notebook must not be taken for those of the same names elsewhere.
@@ -43,13 +42,19 @@ class Teller:
 
     def take(self, event: Event) -> None:
         """Put what there is to tell of an event into the queues."""
+        try:
+            self._take(event)
+        except Exception as error:  # noqa: BLE001 - steps wrote what is told, and it may be anything
+            self.note(f"warning: trackers are not told all of the run: {words(error)}")
+
+    def _take(self, event: Event) -> None:
         if isinstance(event, RunStarted):
             self._begin(event)
         elif isinstance(event, StepEnded):
             self._step(event.result)
         elif isinstance(event, RunEnded):
             if self._queues:
-                self._tell("artifacts", step="", files=_files_of_run(event.result.folder))
+                self._tell("artifacts", step="", files=self._files_of_run(event.result.folder))
             self._tell(LAST, status=event.result.status.value)
             self._wait()
 
@@ -65,7 +70,7 @@ class Teller:
         for one in self.wanted:
             queue = Backlog(event.folder / backlog.FOLDER / f"{one.name}{backlog.QUEUE}")
             with self._harmless(one.name):
-                queue.begin({"options": dict(one.options), "run": run, "pid": os.getpid()})
+                queue.begin({"options": dict(one.options), "run": run, **processes.own()})
                 self._queues[one.name] = queue
                 self._senders[one.name] = _start(queue)
         self._tell("run_started")
@@ -83,7 +88,7 @@ class Teller:
     def _tell(self, method: str, **arguments: Any) -> None:
         call = Call(self._count, time.time(), method, arguments)
         self._count += 1
-        for name, queue in self._queues.items():
+        for name, queue in [*self._queues.items()]:  # one that cannot be written is dropped
             with self._harmless(name):
                 queue.add(call)
 
@@ -94,13 +99,14 @@ class Teller:
             sender, queue = self._senders.get(one.name), self._queues.get(one.name)
             if sender is None or queue is None:
                 continue
+            ended: int | None = None
             try:
-                sender.wait(max(0.0, started + one.wait - time.monotonic()))
+                ended = sender.wait(max(0.0, started + one.wait - time.monotonic()))
             except subprocess.TimeoutExpired:
                 sender.kill()
                 sender.wait()
             if queue.path.exists():
-                why = queue.problem() or f"it did not take all within {one.wait:g} s"
+                why = queue.problem() or _ending(ended, one.wait)
                 rest = f"the rest waits in {queue.path.parent}, and goes with the next run, or by `kalec track`"
                 self.note(f"warning: the tracker {one.name} was not told all of the run: {why}; {rest}")
 
@@ -108,16 +114,24 @@ class Teller:
     def _harmless(self, name: str) -> Iterator[None]:
         try:
             yield
-        except OSError as error:
-            self.note(f"warning: the tracker {name} is not told of the run: {error}")
+        except Exception as error:  # noqa: BLE001 - as in `take`
+            self.note(f"warning: the tracker {name} is not told of the run: {words(error)}")
             self._queues.pop(name, None)
 
+    def _files_of_run(self, folder: Path) -> list[str]:
+        """The files that tell of the whole run."""
+        try:
+            writing.write(folder, None, "ipynb")
+        except UsageError:
+            pass
+        except Exception as error:  # noqa: BLE001 - as in `take`
+            self.note(f"warning: trackers do not get the executed notebook: {words(error)}")
+        return [writing.FILES["ipynb"], RECORD]
 
-def _files_of_run(folder: Path) -> list[str]:
-    """The files that tell of the whole run."""
-    with contextlib.suppress(UsageError):
-        writing.write(folder, None, "ipynb")
-    return [writing.FILES["ipynb"], RECORD]
+
+def _ending(status: int | None, wait: float) -> str:
+    """Why calls wait though their sender is gone; it ended with `status`, or (None) took too long."""
+    return f"it did not take all within {wait:g} s" if status is None else f"it ended the sender (status {status})"
 
 
 def _start(queue: Backlog) -> subprocess.Popen[bytes]:
