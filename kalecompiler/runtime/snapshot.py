@@ -46,8 +46,8 @@ class Snapshot:
         """
         self.step, self.task, self.kernel = step, task, kernel
         self.known = {*kernel.namespace}
-        withheld = parts.find("withheld")
-        self.secrets = withheld and withheld.Secrets(step["snapshot"]["secrets"])
+        secrets = step["snapshot"].get("secrets")
+        self.secrets: Any = secrets and parts.find("withheld").Secrets(secrets)
         self.found: dict[str, Any] = {"format": 1, "when": "after", "started": time.time()}
         self.error: BaseException | None = None
         self.others = task.finish, kernel.close, kernel.recorder.fail
