@@ -9,6 +9,7 @@ step printed, and the metrics with those that the step published.
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import json
 import os
@@ -325,6 +326,9 @@ def warm() -> None:
         import sklearn.model_selection
         import sklearn.pipeline
         import sklearn.tree  # noqa: F401
+    # A child that collects garbage would write to, and so copy, every page that it shares with this process.
+    gc.collect()
+    gc.freeze()
 
 
 # -- the notebook ------------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from oracle import judge, warm
 from programs import programs
 from support import write_notebook
 
-FORKED, REAL = 270, 30
+FORKED, REAL = 285, 15
 
 
 @pytest.mark.slow

@@ -78,7 +78,7 @@ from kalecompiler.runtime import program
         pytest.param(
             [
                 "import multiprocessing as m\ndef f(x): return x * 2",
-                "with m.get_context('fork').Pool(2) as p: print(p.map(f, [1, 2]))",
+                "p = m.get_context('fork').Pool(2)\nprint(p.map(f, [1, 2]))\np.close()\np.join()",  # `with` may hang
             ],
             "[2, 4]\n",
             id="multiprocessing by fork",
