@@ -40,9 +40,8 @@ def gc(folder: Path, last: int | None, days: float | None, grace: float, dry: bo
     swept = retention.gc(store, last, days, grace, dry)
     if format_ == "json":
         about: dict[str, Any] = {"runs": list(swept.runs), "objects": swept.objects, "bytes": swept.bytes}
-        about |= {"strays": swept.strays, "copies": swept.copies, "damaged": list(swept.damaged)}
-        about |= {"untold": list(swept.untold)}
-        return json.dumps(about, indent=1)
+        about |= {"strays": swept.strays, "copies": swept.copies}
+        return json.dumps({**about, "damaged": list(swept.damaged), "untold": list(swept.untold)}, indent=1)
     verb = "would remove" if dry else "removed"
     lines = [f"{verb} run {run}" for run in swept.runs]
     lines += [f"kept run {run}: a tracker was not told all of it, `kalec track` tells it" for run in swept.untold]
