@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import importlib
 import io
 import json
 import os
+import pkgutil
 import random
 import re
 import resource
@@ -30,7 +32,7 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 
 from equality import compare
 
-from kalecompiler import ipython, local, payload, settings, tags
+from kalecompiler import ipython, local, payload, runtime, settings, tags
 from kalecompiler.compile import compile_package
 from kalecompiler.diagnostics import Diagnostic, NotebookError, Severity
 from kalecompiler.internal import is_internal
@@ -316,7 +318,9 @@ def _write(descriptor: int, data: bytes) -> None:
 
 
 def warm() -> None:
-    """Import what notebooks import, once, before the forks."""
+    """Import what notebooks and steps import, once, before the forks."""
+    for module in pkgutil.iter_modules(runtime.__path__, f"{runtime.__name__}."):
+        importlib.import_module(module.name)
     with contextlib.suppress(ImportError):
         import matplotlib.pyplot  # noqa: F401
         import numpy  # noqa: F401

@@ -19,7 +19,6 @@ from kalecompiler.diagnostics import RULES, NotebookError, UsageError, has_error
 from kalecompiler.tagged import is_tagged
 
 ROOT = Path(__file__).parent.parent
-SLOW = ("KC502", "KC503")
 
 
 @pytest.fixture
