@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import py_compile
 import shutil
 import sqlite3
 import sys
@@ -43,16 +44,36 @@ def table(name: str, number: int = 2) -> Callable[[], object]:
     return lambda: pd.DataFrame({"a": [number]}).to_parquet(name)
 
 
-def insert(name: str) -> None:
+OPENED: list[sqlite3.Connection] = []
+
+
+def insert(name: str, keep: bool = False) -> None:
     connection = sqlite3.connect(name)
     with connection:
         connection.execute("insert into t values (9)")
-    connection.close()
+    if keep:
+        OPENED.append(connection)
+    else:
+        connection.close()
+
+
+def relink(name: str) -> None:
+    Path(name).unlink()
+    Path(name).symlink_to("other")
+
+
+def compiled(folder: str, value: int) -> None:
+    source = Path(folder, "source.py")
+    source.write_text(f"V = {value}\n")
+    py_compile.compile(str(source), f"{folder}/bare.pyc")
+    source.unlink()
 
 
 OPEN = "with open('{}', 'w') as f:\n    f.write('1')\n"
 SQL = "import sqlite3\nc = sqlite3.connect('{}')\nx = c.execute('select * from t').fetchall()\nc.close()\ndel c"
 TRY = "try:\n    x = open('{0}/extra.txt').read()\nexcept OSError:\n    x = ''"
+NEAR = "import os; d = os.open('{}', os.O_RDONLY)\n"
+FIND = "import importlib.util as u, sys; sys.path.insert(0, '{}')\n"
 PQ = "import pyarrow.parquet as pq\n"
 ROWS = [
     # a temporary name, then the final one
@@ -78,6 +99,47 @@ ROWS = [
     Row("fills", SQL.format("fills/d.db").replace("select * from t", "insert into t values (3)")
         .replace("c.close", "c.commit(); c.close"),
         lambda: Path("fills/d.db").unlink(), "it read fills/d.db, which is"),
+    Row("wal", SQL.format("wal/d.db"), lambda: insert("wal/d.db", keep=True), "it looked for wal/d.db-wal"),
+    Row("walquiet", SQL.format("walquiet/d.db")),
+    Row("attach", SQL.format(":memory:").replace("x =", "c.execute('attach \"attach/d.db\" as o'); x =")
+        .replace("from t", "from o.t"), lambda: insert("attach/d.db"), "it read attach/d.db, which has changed"),
+    Row("bound", SQL.format(":memory:").replace("x =", "c.execute('attach ? as o', ('bound/d.db',)); x =")
+        .replace("from t", "from o.t"), why="SQLite may have read files that cannot be seen"),
+    # names that are relative to an open folder, or lead elsewhere
+    Row("near", NEAR.format("near") + "f = os.open('one.txt', 0, dir_fd=d); x = os.read(f, 9); os.close(f)",
+        write("near/one.txt"), "it read near/one.txt, which has changed"),
+    Row("number", NEAR.format("number") + "x = sorted(os.listdir(d)); os.close(d)",
+        write("number/two.txt"), "it listed number"),
+    Row("fwalk", "import os; x = [found[:3] for found in os.fwalk('fwalk')]", write("fwalk/sub/two.txt"),
+        "it listed fwalk/sub"),
+    Row("own", "import os; os.symlink('one.txt', 'own/l.txt'); x = open('own/l.txt').read(); os.remove('own/l.txt')",
+        write("own/one.txt"), "it read own/one.txt, which has changed"),
+    Row("ownfolder", "import os; os.symlink('sub', 'ownfolder/l'); x = os.listdir('ownfolder/l'); os.remove('ownfolder/l')",
+        write("ownfolder/sub/two.txt"), "it listed ownfolder/sub"),
+    Row("leads", "import os; x = os.readlink('leads/link')", lambda: relink("leads/link"),
+        "it asked where leads/link leads: elsewhere now"),
+    Row("real", "from pathlib import Path\nx = str(Path('real/link/a').resolve())", lambda: relink("real/link"),
+        "it asked where real/link leads: elsewhere now"),
+    Row("still", "import os; x = os.path.realpath('still/link/one.txt')"),
+    # modules, and what is installed
+    Row("asked", FIND.format("asked") + "x = u.find_spec('extra_asked') is None", write("asked/extra_asked.py"),
+        "it looked for asked/extra_asked.py, which was not there then"),
+    Row("tried", FIND.format("tried") + "try:\n    __import__('extra_' + 'tried')\nexcept ImportError:\n    x = 1",
+        write("tried/extra_tried.py"), "it looked for tried/extra_tried.py, which was not there then"),
+    Row("known", FIND.format("known") + "x = u.find_spec('sub.inner') is not None",
+        lambda: Path("known/sub/inner.py").unlink(), "it read known/sub/inner.py, which is not there any more"),
+    Row("stale", FIND.format("stale") + "x = __import__('sub.' + 'inner').inner.V",
+        write("stale/sub/inner.py", "V = 2"), "it read stale/sub/inner.py, which has changed"),
+    Row("compiled", FIND.format("compiled") + "x = __import__('bare').V", lambda: compiled("compiled", 22),
+        "it read compiled/bare.pyc, which has changed"),
+    Row("installed", "import importlib.metadata as m; x = len(list(m.distributions(path=['installed'])))",
+        lambda: Path("installed/a-1.dist-info").mkdir(), "it listed installed"),
+    # processes
+    Row("pool", "import multiprocessing, subprocess; subprocess.run(['nproc'])\n"
+        "with multiprocessing.get_context('spawn').Pool(1) as p:\n    x = p.map(abs, [-1])\ndel p",
+        why="it ran other programs"),
+    Row("shares", "from multiprocessing.shared_memory import SharedMemory\nm = SharedMemory(create=True, size=9)\n"
+        "m.close(); m.unlink()\ndel m"),
     # what was not there
     Row("optional", TRY.format("optional"), write("optional/extra.txt"),
         "it looked for optional/extra.txt, which was not there then"),
@@ -146,11 +208,23 @@ def folder_of(path: Path) -> None:
     path.mkdir()
     if path.name in ("parquet", "quiet", "pieces", "dataset", "head", "schema"):
         table(str(path / "one.parquet"), 1)()
-    elif path.name in ("database", "uri", "fills"):
+    elif path.name in ("database", "uri", "fills", "wal", "walquiet", "attach", "bound"):
         connection = sqlite3.connect(path / "d.db")
+        if path.name.startswith("wal"):
+            connection.execute("pragma journal_mode=wal")
         with connection:
             connection.execute("create table t (a)")
         connection.close()
+    elif path.name in ("fwalk", "ownfolder", "known", "stale"):
+        (path / "sub").mkdir()
+        (path / "one.txt").write_text("a\n1\n")
+        (path / "sub/inner.py").write_text("V = 1")
+        if path.name == "stale":
+            py_compile.compile(str(path / "sub/inner.py"))
+    elif path.name in ("leads", "real", "still"):
+        (path / "link").symlink_to("one")
+    elif path.name == "compiled":
+        compiled(str(path), 1)
     elif path.name == "hidden":
         (path / "h5py.py").write_text("")
     else:

@@ -1,13 +1,14 @@
 """What a step reads and reaches beside its inputs: files, lists of files, other programs, the network.
 
 Run inside the step's process before its own program, by `prefix`; the standard library only, Python 3.9 and later, and
-nothing of kalecompiler. An audit hook sees what Python itself opens. Files that compiled code opens are not seen by it:
-what pyarrow and polars are told to open is taken from their functions (`compiledreads`), libraries in UNSEEN are named,
-and others are missed. The report is JSON, written when the process ends by itself:
-    {"files": [{"path", "digest", "mode": "read"|"write"|"append"|"list"|"remove"}],
+nothing of kalecompiler. An audit hook sees what Python itself opens, `unannounced` what it is not told of. Files that
+compiled code opens are not seen: what pyarrow and polars are told to open is taken from their functions
+(`compiledreads`), libraries in UNSEEN are named, and others are missed. The report is JSON, written when the process
+ends by itself:
+    {"files": [{"path", "digest", "mode": "read"|"write"|"append"|"list"|"remove"|"link"}],
      "network": bool, "programs": [...], "unseen": [...]}
-`digest` is that of the content (of the names, for a list) when the step ended; null where others changed it meanwhile,
-and for what was removed; ABSENT for what was not there when the step wanted to read it.
+`digest` is that of the content (of a list the names, of a link where it leads) when the step ended; null where others
+changed it meanwhile, and for what was removed; ABSENT for what was not there when the step wanted to read it.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from typing import Any
 
 # These connect in compiled code, where no hook sees it.
@@ -31,20 +32,17 @@ UNSEEN = ("h5py", "netCDF4", "tables", "duckdb", "cv2", "rasterio", "fiona", "py
 ABSENT = "absent"
 # Asked by libraries about the machine, whatever the step does.
 HARMLESS = frozenset({"lscpu", "uname", "ldconfig", "nproc", "fc-list", "file", "gcc", "ld", "objdump"})
+TRACKER = "resource_tracker import main"  # multiprocessing's and loky's, which removes what others leave
 SYSTEM = ("/usr/", "/lib", "/bin/", "/sbin/", "/dev/null")
 # What of a prefix is Python's own: the prefix itself may be the folder of a project.
 OWN = ("lib", "lib64", "bin", "include", "share", "Lib", "Scripts", "pyvenv.cfg")
 # The part of the runtime that lists what is installed.
 RUNTIME = "<kalec_runtime.snapshot>"
 CONNECTS = frozenset({"socket.connect", "socket.sendto", "socket.sendmsg"})
-LOOKED_AT = frozenset(
-    {"polars", "pyarrow"}
-    | {f"pyarrow.{name}" for name in ("csv", "json", "orc", "feather", "ipc", "dataset", "parquet.core", "fs")}
-    | {f"pyarrow.{name}" for name in ("_s3fs", "_gcsfs", "_hdfs", "_azurefs")}
-)
 STARTS = frozenset({"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn"})
 FORKS = frozenset({"os.fork", "os.forkpty"})
 LISTS = frozenset({"os.listdir", "os.scandir"})
+RARER = frozenset({"os.remove", "os.truncate", "sqlite3.connect/handle", "ctypes.dlopen"})
 NAMES = frozenset({"os.rename", "os.link", "os.symlink"})  # source, destination, and what they are relative to
 
 
@@ -62,10 +60,14 @@ class Traces:
         self.removed: dict[str, None] = {}
         self.listed: dict[str, str] = {}
         self.filled: dict[str, None] = {}  # folders that compiled code wrote files into
-        self.databases: dict[str, Any] = {}  # size and time when opened
+        self.links: dict[str, str] = {}  # where they lead
+        self.places: dict[int, int] = {}  # by thread: the open folder that the name about to be opened is relative to
+        self.connecting = 0  # to SQLite, in the way that is looked at
+        self.before: list[Callable[[], None]] = []  # called before the report is made
+        self.more: list[Callable[[], list[Any]]] = []  # what is in it as well
         self.unseen: dict[str, None] = {}
         self.programs: dict[str, None] = {}
-        self.network = self.harmless = False
+        self.network = self.harmless = self.linked = False
         self.started = time.time()
         self.owner = os.getpid()
         self.busy = False
@@ -74,29 +76,39 @@ class Traces:
         """Called by Python before it does something; must be quick, and never raise."""
         if event == "open":
             if arguments[0].__class__ is not int:
-                self._opened(arguments[0], arguments[2])
+                for name in self._names(arguments[0]):
+                    self._opened(name, arguments[2])
         elif event in CONNECTS:
             self.network = True
         elif event in STARTS:
-            self._ran(event, arguments)
+            words = arguments[1] if event == "subprocess.Popen" else arguments[0]
+            self.ran(arguments[0], words)
         elif event in LISTS and not self.busy:
             self._listed(arguments[0])
         elif event in FORKS and os.getpid() == self.owner:
             self.programs["a child of its own"] = None  # what that opens is not seen here
         elif event in NAMES:
             self._named(event, *arguments)
-        elif event == "os.remove":
+        elif event in RARER:
+            self._rarer(event, arguments)
+
+    def _rarer(self, event: str, arguments: Sequence[Any]) -> None:
+        if event == "os.remove":
             self._removed(self._path(*arguments))
         elif event == "os.truncate" and arguments[0].__class__ is not int:
             self._opened(arguments[0], os.O_RDWR)
-        elif event == "sqlite3.connect":
-            self._database(arguments[0])
+        elif event == "sqlite3.connect/handle" and not self.connecting:
+            self.unseen["SQLite"] = None  # nobody looks at what is attached to this one
         elif event == "ctypes.dlopen" and arguments[0] and os.path.isfile(os.fsdecode(arguments[0])):
             self._opened(arguments[0], os.O_RDONLY)
 
     def _opened(self, name: Any, flags: int) -> None:
         path = self._path(name)
-        if not path or self._is_aside(path) or path.endswith(".pyc"):
+        if path.endswith(".pyc") and (source := self._source(path)):
+            if flags & 3 or not os.path.exists(source):
+                return
+            path = source  # Python looks at its date only
+        if not path or self._is_aside(path):
             return
         if not flags & os.O_CREAT and path not in self.read and not os.path.lexists(path):
             if "importlib" not in sys._getframe(2).f_code.co_filename:
@@ -125,6 +137,7 @@ class Traces:
         """A file, or a folder of them, gets a name that it had not."""
         to = self._path(destination, places[-1])
         if event == "os.symlink" or not to:
+            self.linked = True
             return self._has_written([to])
         path = self._path(source, places[0])
         if not path or not os.path.lexists(path):
@@ -140,8 +153,26 @@ class Traces:
 
     def _has_written(self, paths: Iterable[str]) -> None:
         self.written.update(
-            (path, "write") for path in paths if path and not self._is_aside(path) and path[-4:] != ".pyc"
+            (path, "write") for path in paths if path and not self._is_aside(path) and not self._source(path)
         )
+
+    def _source(self, path: str) -> str:
+        """The source of what Python keeps in a cache of its own; empty for another file."""
+        if not path.endswith(".pyc"):
+            return ""
+        try:
+            found: str = sys.modules["_frozen_importlib_external"].source_from_cache(path)
+        except (ValueError, NotImplementedError):
+            return ""  # a module that has no source
+        return found
+
+    def _names(self, name: Any) -> list[str]:
+        """The path of a name; and where that leads, for a step that made links: they may be gone in the end."""
+        from _thread import get_ident
+
+        path = self._path(name, self.places.get(get_ident(), -1) if self.places else -1)
+        real = os.path.realpath(path) if self.linked and path else path
+        return [path] if real == path else [path, real]
 
     def _below(self, folder: str) -> list[str]:
         """The files in a folder, and in those in it."""
@@ -150,24 +181,6 @@ class Traces:
             return [os.path.join(parent, name) for parent, _, names in os.walk(folder) for name in names]
         finally:
             self.busy = busy
-
-    def _database(self, name: Any) -> None:
-        """SQLite opens its files itself, and tells their names before."""
-        try:
-            name = os.fsdecode(name)
-        except TypeError:
-            return
-        name, _, query = name.partition("?") if name.startswith("file:") else (name, "", "")
-        if name.startswith("file:"):
-            from urllib.parse import unquote
-
-            name = unquote(name[5:])
-            name = "/" + name[2:].partition("/")[2] if name.startswith("//") else name
-        path = self._path(name) if name and name != ":memory:" and "mode=memory" not in query else ""
-        if path and path not in self.databases and not self._is_aside(path):
-            self.databases[path] = _look(path)
-            if self.databases[path] and path not in self.written:
-                self.read[path] = None
 
     def touched(self, name: Any, mode: str) -> None:
         """Compiled code is about to read (`read`) or write a file, or the files of a folder: `compiledreads` tells."""
@@ -190,9 +203,11 @@ class Traces:
 
     def _listed(self, name: Any) -> None:
         asking = sys._getframe(2).f_code.co_filename
-        if "importlib" in asking or asking == RUNTIME:
+        if "importlib._bootstrap" in asking or asking == RUNTIME:
             return
-        self._list(self._path("." if name is None else name))
+        for path in self._names("." if name is None else name):
+            if "importlib" not in asking or path not in map(os.path.abspath, sys.path):  # what is installed
+                self._list(path)
 
     def _list(self, path: str) -> None:
         if not path or self._is_aside(path + "/") or path in self.listed:
@@ -205,12 +220,13 @@ class Traces:
         finally:
             self.busy = False
 
-    def _ran(self, event: str, arguments: Sequence[Any]) -> None:
+    def ran(self, program: Any, words: Any) -> None:
+        """It is about to start a program."""
         try:
-            words = arguments[1] if event == "subprocess.Popen" else arguments[0]
             words = [words] if isinstance(words, (str, bytes, os.PathLike)) else list(words)
-            first = os.fsdecode(words[0])
-            if self._is_harmless(first, words[1:]) or [os.fsdecode(word) for word in words[1:3]] == ["-m", "pip"]:
+            first = os.fsdecode(program if isinstance(program, (str, bytes, os.PathLike)) else words[0])
+            more = [os.fsdecode(word) for word in words[1:]]
+            if self._is_harmless(first, more) or more[:2] == ["-m", "pip"] or any(TRACKER in word for word in more):
                 self.harmless = True
             else:
                 self.programs[first[:200]] = None
@@ -228,9 +244,12 @@ class Traces:
     def _path(self, name: Any, place: int = -1) -> str:
         """A name as an absolute path; `place` is the open folder that it is relative to, if not -1."""
         try:
+            name, place = (".", name) if name.__class__ is int else (name, place)
             near = "" if place in (-1, None) else os.readlink(f"/proc/self/fd/{place}")
             return os.path.abspath(os.path.join(near, os.fsdecode(name)))
-        except (TypeError, ValueError, OSError):  # a number; the working directory is gone
+        except (TypeError, ValueError, OSError):  # the folder is gone, or the system does not tell
+            if place not in (-1, None):
+                self.unseen["an open folder"] = None
             return ""
 
     def report(self, target: str) -> None:
@@ -248,6 +267,8 @@ class Traces:
             {"path": path, "digest": None, "mode": "remove"} for path in list(self.removed) if not os.path.exists(path)
         ]
         files += [{"path": path, "digest": digest, "mode": "list"} for path, digest in list(self.listed.items())]
+        files += [{"path": path, "digest": link_digest(to), "mode": "link"} for path, to in list(self.links.items())]
+        files += [file for more in self.more for file in more()]
         if not self.programs and not self.harmless and _had_children():
             self.programs["a child of its own"] = None
         network = self.network or any(name in sys.modules for name in NETWORK)
@@ -261,10 +282,9 @@ class Traces:
         os.replace(f"{target}.part", target)
 
     def _look_again(self) -> None:
-        """What compiled code wrote: databases that are others now, and new files in the folders that it was given."""
-        for path, before in list(self.databases.items()):
-            if before != _look(path):
-                self.written[path] = "write"
+        """What compiled code wrote: databases, and new files in the folders that it was given."""
+        for look in self.before:
+            look()
         for folder in filter(os.path.isdir, list(self.filled)):
             new = [path for path in self._below(folder) if (_look(path) or (0, 0))[1] > self.started]
             self._has_written(path for path in new if path not in self.written)
@@ -310,44 +330,24 @@ def content_digest(path: str) -> str:
             found.update(piece)
 
 
+def link_digest(target: str) -> str:
+    """The digest of where a link leads."""
+    return "sha256:" + hashlib.sha256(target.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def leads(path: str) -> str:
+    """The same of the link that is now at a path; empty where there is none."""
+    try:
+        return link_digest(os.readlink(path))
+    except OSError:
+        return ""
+
+
 def names_digest(folder: str, without: Iterable[str] = ()) -> str:
     """The digest of the names in a folder, hidden ones and those of the paths `without` left out. Raises OSError."""
     own = {os.path.basename(path) for path in without if os.path.dirname(path) == folder}
     names = sorted(n for n in os.listdir(folder) if n not in own and not n.startswith(".") and n != "__pycache__")
     return "sha256:" + hashlib.sha256("\0".join(names).encode("utf-8", "surrogateescape")).hexdigest()
-
-
-class Finder:
-    """Has `compiledreads` look at what is imported under the names in LOOKED_AT, before anybody uses it."""
-
-    def __init__(self, traces: Traces, program: str) -> None:
-        self.traces, self.program = traces, program
-
-    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
-        """Find a module as the others do."""
-        if name not in LOOKED_AT:
-            return None
-        found = (other.find_spec(name, path, target) for other in sys.meta_path if other is not self)
-        spec = next(filter(None, found), None)
-        if spec is not None and hasattr(spec.loader, "exec_module"):
-            self._look_after(spec.loader)
-        return spec
-
-    def _look_after(self, loader: Any) -> None:
-        load = loader.exec_module
-
-        def exec_module(module: Any) -> None:
-            load(module)
-            try:
-                names = load_program(self.program)
-                names["look"](module, self.traces)
-            except Exception:  # noqa: BLE001 another version than is known
-                self.traces.unseen[module.__name__.partition(".")[0]] = None
-
-        try:
-            loader.exec_module = exec_module
-        except AttributeError:
-            self.traces.unseen["a module that is loaded in a way of its own"] = None
 
 
 def load_program(path: str) -> dict[str, Any]:
@@ -373,6 +373,7 @@ def prefix(target: str, aside: Sequence[str]) -> str:
 def start(target: str, aside: Sequence[str], program: str) -> None:
     """Record from now on, until the process ends; `program` is the file `compiledreads.py`."""
     traces = Traces([*aside, os.path.dirname(program)])
+    others = os.path.join(os.path.dirname(program), "unannounced.py")
+    load_program(others)["replace"](traces, lambda: load_program(program)["look"])
     atexit.register(traces.report, target)
-    sys.meta_path.insert(0, Finder(traces, program))
     sys.addaudithook(traces.hook)

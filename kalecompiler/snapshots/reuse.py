@@ -198,6 +198,8 @@ def outside(manifest: Manifest, run: Mapping[tuple[str, str], Manifest], cache: 
 def _changed(file: Mapping[str, Any], manifest: Manifest, run: Mapping[tuple[str, str], Manifest]) -> str:
     """How a file, or a list of files, is not as its run left it; empty where it is, or where that does not matter."""
     path, mode = str(file.get("path")), str(file.get("mode"))
+    if mode == "link":
+        return "" if traces.leads(path) == file.get("digest") else f"it asked where {_shown(path)} leads: elsewhere now"
     verb = {"list": "listed", "read": "read"}.get(mode, "wrote")
     all_of_it = [f for m in run.values() for f in m.files if f.get("path") == path]
     if mode == "remove":
