@@ -114,8 +114,10 @@ ROWS = [
         "it listed fwalk/sub"),
     Row("own", "import os; os.symlink('one.txt', 'own/l.txt'); x = open('own/l.txt').read(); os.remove('own/l.txt')",
         write("own/one.txt"), "it read own/one.txt, which has changed"),
-    Row("ownfolder", "import os; os.symlink('sub', 'ownfolder/l'); x = os.listdir('ownfolder/l'); os.remove('ownfolder/l')",
+    Row("ownfolder", "import os; n = 'ownfolder/l'; os.symlink('sub', n); x = os.listdir(n); os.remove(n)",
         write("ownfolder/sub/two.txt"), "it listed ownfolder/sub"),
+    Row("cleans", "import os, shutil, tempfile\nwith tempfile.TemporaryDirectory() as t:\n    os.mkdir(t + '/sub')\n"
+        "    x = os.listdir(t)\nshutil.rmtree('cleans/sub'); os.mkdir('cleans/sub')\n" + OPEN.format("cleans/sub/a")),
     Row("leads", "import os; x = os.readlink('leads/link')", lambda: relink("leads/link"),
         "it asked where leads/link leads: elsewhere now"),
     Row("real", "from pathlib import Path\nx = str(Path('real/link/a').resolve())", lambda: relink("real/link"),
@@ -215,7 +217,7 @@ def folder_of(path: Path) -> None:
         with connection:
             connection.execute("create table t (a)")
         connection.close()
-    elif path.name in ("fwalk", "ownfolder", "known", "stale"):
+    elif path.name in ("fwalk", "ownfolder", "cleans", "known", "stale"):
         (path / "sub").mkdir()
         (path / "one.txt").write_text("a\n1\n")
         (path / "sub/inner.py").write_text("V = 1")
@@ -275,6 +277,14 @@ def test_a_program_that_is_asked_about_the_machine(tmp_path: Path) -> None:
         traces = Traces([])
         traces.hook("subprocess.Popen", (words[0], words, None, None))
         assert (not traces.programs) == harmless, words
+    for event, arguments in [
+        ("subprocess.Popen", ("./other", ["lscpu"], None, None)),
+        ("os.posix_spawn", ("/usr/bin/file", ["file", str(tmp_path / "a.c")], None)),
+        ("os.system", (b"lscpu; cat a.c",)),
+    ]:
+        traces = Traces([])
+        traces.hook(event, arguments)
+        assert traces.programs, event
 
 
 def test_names_that_are_relative_to_an_open_folder(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ CONNECTS = frozenset({"socket.connect", "socket.sendto", "socket.sendmsg"})
 STARTS = frozenset({"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn"})
 FORKS = frozenset({"os.fork", "os.forkpty"})
 LISTS = frozenset({"os.listdir", "os.scandir"})
-RARER = frozenset({"os.remove", "os.truncate", "sqlite3.connect/handle", "ctypes.dlopen"})
+RARER = frozenset({"os.mkdir", "os.remove", "os.truncate", "sqlite3.connect/handle", "ctypes.dlopen"})
 NAMES = frozenset({"os.rename", "os.link", "os.symlink"})  # source, destination, and what they are relative to
 
 
@@ -59,6 +59,7 @@ class Traces:
         self.written: dict[str, str] = {}  # write, append
         self.removed: dict[str, None] = {}
         self.listed: dict[str, str] = {}
+        self.made: set[str] = set()  # folders, links
         self.filled: dict[str, None] = {}  # folders that compiled code wrote files into
         self.links: dict[str, str] = {}  # where they lead
         self.places: dict[int, int] = {}  # by thread: the open folder that the name about to be opened is relative to
@@ -81,8 +82,7 @@ class Traces:
         elif event in CONNECTS:
             self.network = True
         elif event in STARTS:
-            words = arguments[1] if event == "subprocess.Popen" else arguments[0]
-            self.ran(arguments[0], words)
+            self.ran(arguments[0], arguments[0] if event == "os.system" else arguments[1])
         elif event in LISTS and not self.busy:
             self._listed(arguments[0])
         elif event in FORKS and os.getpid() == self.owner:
@@ -93,7 +93,9 @@ class Traces:
             self._rarer(event, arguments)
 
     def _rarer(self, event: str, arguments: Sequence[Any]) -> None:
-        if event == "os.remove":
+        if event == "os.mkdir":
+            self.made.add(self._path(arguments[0], arguments[2]))
+        elif event == "os.remove":
             self._removed(self._path(*arguments))
         elif event == "os.truncate" and arguments[0].__class__ is not int:
             self._opened(arguments[0], os.O_RDWR)
@@ -105,9 +107,9 @@ class Traces:
     def _opened(self, name: Any, flags: int) -> None:
         path = self._path(name)
         if path.endswith(".pyc") and (source := self._source(path)):
-            if flags & 3 or not os.path.exists(source):
+            if flags & 3 or "-packages/" in source or not os.path.exists(source):
                 return
-            path = source  # Python looks at its date only
+            path = source  # of which Python asked only the date
         if not path or self._is_aside(path):
             return
         if not flags & os.O_CREAT and path not in self.read and not os.path.lexists(path):
@@ -138,6 +140,7 @@ class Traces:
         to = self._path(destination, places[-1])
         if event == "os.symlink" or not to:
             self.linked = True
+            self.made.add(to)
             return self._has_written([to])
         path = self._path(source, places[0])
         if not path or not os.path.lexists(path):
@@ -166,13 +169,15 @@ class Traces:
             return ""  # a module that has no source
         return found
 
-    def _names(self, name: Any) -> list[str]:
-        """The path of a name; and where that leads, for a step that made links: they may be gone in the end."""
-        from _thread import get_ident
+    def _names(self, name: Any) -> list[Any]:
+        """A name; and where it leads, for a step that made links: they may be gone in the end."""
+        if self.places:
+            from _thread import get_ident
 
-        path = self._path(name, self.places.get(get_ident(), -1) if self.places else -1)
-        real = os.path.realpath(path) if self.linked and path else path
-        return [path] if real == path else [path, real]
+            place = self.places.get(get_ident(), -1)
+            name = name if place == -1 else self._path(name, place)
+        real = os.path.realpath(self._path(name)) if self.linked else ""
+        return [name, real] if real and real != self._path(name) else [name]
 
     def _below(self, folder: str) -> list[str]:
         """The files in a folder, and in those in it."""
@@ -202,10 +207,12 @@ class Traces:
         return path + "/" in self.aside
 
     def _listed(self, name: Any) -> None:
-        asking = sys._getframe(2).f_code.co_filename
-        if "importlib._bootstrap" in asking or asking == RUNTIME:
+        code = sys._getframe(2).f_code
+        asking = code.co_filename
+        if "importlib._bootstrap" in asking or asking == RUNTIME or code.co_name.startswith("_rmtree"):
             return
-        for path in self._names("." if name is None else name):
+        for one in self._names("." if name is None else name):
+            path = self._path(one)
             if "importlib" not in asking or path not in map(os.path.abspath, sys.path):  # what is installed
                 self._list(path)
 
@@ -266,7 +273,11 @@ class Traces:
         files += [
             {"path": path, "digest": None, "mode": "remove"} for path in list(self.removed) if not os.path.exists(path)
         ]
-        files += [{"path": path, "digest": digest, "mode": "list"} for path, digest in list(self.listed.items())]
+        files += [
+            {"path": path, "digest": digest, "mode": "list"}
+            for path, digest in list(self.listed.items())
+            if os.path.isdir(path) or path not in self.made
+        ]
         files += [{"path": path, "digest": link_digest(to), "mode": "link"} for path, to in list(self.links.items())]
         files += [file for more in self.more for file in more()]
         if not self.programs and not self.harmless and _had_children():

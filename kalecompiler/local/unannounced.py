@@ -204,11 +204,11 @@ class Databases:
 
             name = unquote(name[5:])
             name = "/" + name[2:].partition("/")[2] if name.startswith("//") else name
-        path = name if name and name != ":memory:" and "mode=memory" not in query else None
-        for one in self.traces._names(path):
-            if one and one not in self.found and not self.traces._is_aside(one):
-                self.found[one] = _looks(one)
-                if self.found[one][0]:
+        for one in self.traces._names(name) if name not in ("", ":memory:") and "mode=memory" not in query else ():
+            path = self.traces._path(one)
+            if path and path not in self.found and not self.traces._is_aside(path):
+                self.found[path] = _looks(path)
+                if self.found[path][0]:
                     self.traces._opened(one, os.O_RDONLY)
 
     def authorize(self, action: int, name: Any, *_: Any) -> int:
