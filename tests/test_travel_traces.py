@@ -17,7 +17,7 @@ import travelling
 from support import write_notebook
 
 from kalecompiler import cli
-from kalecompiler.local.traces import Traces
+from kalecompiler.local.traces import Traces, content_digest
 from kalecompiler.snapshots import compare
 from kalecompiler.snapshots.manifest import Manifest
 
@@ -77,7 +77,7 @@ ROWS = [
     Row("memory", "import sqlite3; sqlite3.connect(':memory:').close()"),
     Row("fills", SQL.format("fills/d.db").replace("select * from t", "insert into t values (3)")
         .replace("c.close", "c.commit(); c.close"),
-        lambda: Path("fills/d.db").unlink(), "it read fills/d.db, which is"),
+        why="it read fills/d.db and changed it then"),
     # what was not there
     Row("optional", TRY.format("optional"), write("optional/extra.txt"),
         "it looked for optional/extra.txt, which was not there then"),
@@ -185,6 +185,32 @@ def test_what_is_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for path in [*(tmp_path / name for name in names), Path("/dev/urandom"), Path("/dev/shm/x")]:
         traces.hook("open", (str(path), "w", os.O_WRONLY | os.O_CREAT))
     assert list(traces.written) == [str(tmp_path / "data.csv"), str(tmp_path / "notes/a.txt"), "/dev/shm/x"]
+
+
+def test_a_digest_is_that_of_what_was_opened(tmp_path: Path) -> None:
+    """Large files are hashed at the end, if they are still the same; a file that is changed, before that."""
+    names = ["kept", "replaced", "changed", "large", "larger"]
+    one, two, three, four, five = (tmp_path / name for name in names)
+    for path in (one, two, three):
+        path.write_text("1")
+    for path in (four, five):
+        path.write_bytes(bytes(2 << 20))
+    was, big = content_digest(str(one)), content_digest(str(four))
+    traces = Traces([])
+    for path in (one, two, three, four, five):
+        traces.hook("open", (str(path), "r", os.O_RDONLY))
+    for path, text in ((two, b"2"), (five, bytes(2 << 20))):  # of the same size and of an older time
+        path.with_suffix(".new").write_bytes(text)
+        os.utime(path.with_suffix(".new"), (1, 1))
+        os.replace(path.with_suffix(".new"), path)
+    traces.hook("open", (str(three), "w", os.O_WRONLY | os.O_TRUNC))
+    three.write_text("3")
+    traces.report(str(tmp_path / "report"))
+    files = json.loads((tmp_path / "report").read_text())["files"]
+    found = {(Path(file["path"]).name, file["mode"]): file["digest"] for file in files}
+    assert found.pop(("changed", "write")) == content_digest(str(three)) != was
+    assert found == dict(zip([(name, "read") for name in names], [was, None, was, big, None], strict=True))
+    assert all(file["absolute"] for file in files)
 
 
 def test_a_program_that_is_asked_about_the_machine(tmp_path: Path) -> None:

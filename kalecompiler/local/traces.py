@@ -4,10 +4,12 @@ Run inside the step's process before its own program, by `prefix`; the standard 
 nothing of kalecompiler. An audit hook sees what Python itself opens. Files that compiled code opens are not seen by it:
 what pyarrow and polars are told to open is taken from their functions (`compiledreads`), libraries in UNSEEN are named,
 and others are missed. The report is JSON, written when the process ends by itself:
-    {"files": [{"path", "digest", "mode": "read"|"write"|"append"|"list"|"remove"}],
-     "network": bool, "programs": [...], "unseen": [...]}
-`digest` is that of the content (of the names, for a list) when the step ended; null where others changed it meanwhile,
-and for what was removed; ABSENT for what was not there when the step wanted to read it.
+    {"files": [{"path", "digest", "mode": "read"|"write"|"append"|"list"|"remove", "absolute": true}],
+     "folder": "...", "network": bool, "programs": [...], "unseen": [...]}
+`digest` of what was read is that of the content when it was first opened (of the names, for a list), and null where
+that is not known, or others changed it meanwhile; of what was written that when the step ended; null for what was
+removed; ABSENT for what was not there when the step wanted to read it. `absolute` is said of a path that was not, or
+not always, named relative to `folder`, in which the step began.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import atexit
 import hashlib
 import json
 import os
+import stat
 import sys
 import time
 
@@ -46,6 +49,8 @@ STARTS = frozenset({"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn"
 FORKS = frozenset({"os.fork", "os.forkpty"})
 LISTS = frozenset({"os.listdir", "os.scandir"})
 NAMES = frozenset({"os.rename", "os.link", "os.symlink"})  # source, destination, and what they are relative to
+# Files up to these bytes are hashed when they are opened, and when they are about to be changed.
+SMALL, LARGE = 1 << 20, 1 << 28
 
 
 class Traces:
@@ -56,7 +61,8 @@ class Traces:
         own = {os.path.join(prefix, name) for prefix in prefixes for name in OWN}
         own |= {os.path.dirname(os.__file__), *aside}
         self.aside = ("/proc/", "/sys/", "/dev/", *{os.path.join(os.path.abspath(path), "") for path in own})
-        self.read: dict[str, None] = {}
+        self.read: dict[str, tuple[Any, str | None]] = {}  # as `_look` saw it, and its digest where it is known
+        self.bases: dict[str, tuple[Any, str | None]] = {}  # the same of what it first appended to
         self.absent: dict[str, None] = {}
         self.written: dict[str, str] = {}  # write, append
         self.removed: dict[str, None] = {}
@@ -66,15 +72,20 @@ class Traces:
         self.unseen: dict[str, None] = {}
         self.programs: dict[str, None] = {}
         self.network = self.harmless = False
-        self.started = time.time()
+        self.hashed: set[str] = set()  # at this moment: that is an event too
+        self.absolute: set[str] = set()
+        self.elsewhere = False
+        self.folder = self._path(".")
+        self.started = time.time_ns()
         self.owner = os.getpid()
         self.busy = False
 
     def hook(self, event: str, arguments: Sequence[Any]) -> None:
         """Called by Python before it does something; must be quick, and never raise."""
         if event == "open":
-            if arguments[0].__class__ is not int:
-                self._opened(arguments[0], arguments[2])
+            name = arguments[0]
+            if name.__class__ is not int and not (name.__class__ is str and name in self.hashed):
+                self._opened(name, arguments[2])
         elif event in CONNECTS:
             self.network = True
         elif event in STARTS:
@@ -87,6 +98,12 @@ class Traces:
             self._named(event, *arguments)
         elif event == "os.remove":
             self._removed(self._path(*arguments))
+        else:
+            self._rarely(event, arguments)
+
+    def _rarely(self, event: str, arguments: Sequence[Any]) -> None:
+        if event == "os.chdir":
+            self.elsewhere = True  # from here on a relative name may mean another place
         elif event == "os.truncate" and arguments[0].__class__ is not int:
             self._opened(arguments[0], os.O_RDWR)
         elif event == "sqlite3.connect":
@@ -102,23 +119,60 @@ class Traces:
             if "importlib" not in sys._getframe(2).f_code.co_filename:
                 self._missed(path)
             return
-        if flags & 3 != 1 and not flags & (os.O_TRUNC | os.O_EXCL) and path not in self.written:  # 1 is os.O_WRONLY
-            self.read[path] = None
+        if flags & 3 != 1 and not flags & (os.O_TRUNC | os.O_EXCL):  # 1 is os.O_WRONLY
+            self._reads(path)
         if flags & 3:
             appends = flags & os.O_APPEND and self.written.get(path) != "write"
+            self._changes(path, bool(appends))
             self.written[path] = "append" if appends else "write"
+
+    def _reads(self, path: str, limit: int = SMALL) -> None:
+        """It is about to read a file: what that is now, unless it is what the step made itself."""
+        if path in self.read:
+            return
+        if path in self.written:
+            if path in self.bases and self.written[path] == "append":
+                self.read[path] = self.bases[path]
+            return
+        self.read[path] = self._state(path, limit)
+
+    def _changes(self, path: str, appends: bool = False) -> None:
+        """It is about to change a file: the last moment at which what it read can be hashed."""
+        look, digest = self.read.get(path, (None, None))
+        if look and not digest and path not in self.written:
+            found = self._state(path, LARGE)
+            self.read[path] = found if found[0] == look else (look, None)
+        elif appends and path not in self.read and path not in self.written and os.path.isfile(path):
+            self._reads(path)
+            self.bases[path] = self.read.pop(path)
 
     def _missed(self, path: str) -> None:
         """It wanted a file that is not there: no news where it removed that itself, or of what packages lack."""
         if path not in self.written and path not in self.removed and "-packages/" not in path:
             self.absent[path] = None
 
+    def _state(self, path: str, limit: int) -> tuple[Any, str | None]:
+        """A file as `_look` sees it now, and its digest; without one where it is larger, no file, or just changed."""
+        look, digest = _look(path), None
+        if not look or look[0] > limit or not stat.S_ISREG(look[3]):
+            return look, None
+        self.hashed.add(path)
+        try:
+            digest = content_digest(path)
+        except OSError:
+            pass
+        finally:
+            self.hashed.discard(path)
+        return look, digest if look == _look(path) else None
+
     def _removed(self, path: str) -> None:
         if not path or self._is_aside(path):
             return
         if not os.path.lexists(path):
             self._missed(path)
-        elif self.written.pop(path, None) is None or path in self.read:
+            return
+        self._changes(path)
+        if self.written.pop(path, None) is None or path in self.read:
             self.removed[path] = None  # it was there before this step
 
     def _named(self, event: str, source: Any, destination: Any, *places: int) -> None:
@@ -135,13 +189,14 @@ class Traces:
             if event == "os.rename":
                 self._removed(one)
             elif one not in self.written and not self._is_aside(one):
-                self.read[one] = None
+                self._reads(one)
         return None
 
     def _has_written(self, paths: Iterable[str]) -> None:
-        self.written.update(
-            (path, "write") for path in paths if path and not self._is_aside(path) and path[-4:] != ".pyc"
-        )
+        for path in paths:
+            if path and not self._is_aside(path) and path[-4:] != ".pyc":
+                self._changes(path)
+                self.written[path] = "write"
 
     def _below(self, folder: str) -> list[str]:
         """The files in a folder, and in those in it."""
@@ -166,8 +221,8 @@ class Traces:
         path = self._path(name) if name and name != ":memory:" and "mode=memory" not in query else ""
         if path and path not in self.databases and not self._is_aside(path):
             self.databases[path] = _look(path)
-            if self.databases[path] and path not in self.written:
-                self.read[path] = None
+            if self.databases[path]:
+                self._reads(path, LARGE)
 
     def touched(self, name: Any, mode: str) -> None:
         """Compiled code is about to read (`read`) or write a file, or the files of a folder: `compiledreads` tells."""
@@ -228,8 +283,11 @@ class Traces:
     def _path(self, name: Any, place: int = -1) -> str:
         """A name as an absolute path; `place` is the open folder that it is relative to, if not -1."""
         try:
-            near = "" if place in (-1, None) else os.readlink(f"/proc/self/fd/{place}")
-            return os.path.abspath(os.path.join(near, os.fsdecode(name)))
+            near, name = "" if place in (-1, None) else os.readlink(f"/proc/self/fd/{place}"), os.fsdecode(name)
+            path = os.path.abspath(os.path.join(near, name))
+            if near or self.elsewhere or os.path.isabs(name):
+                self.absolute.add(path)
+            return path
         except (TypeError, ValueError, OSError):  # a number; the working directory is gone
             return ""
 
@@ -239,7 +297,7 @@ class Traces:
             return
         self.busy = True
         self._look_again()
-        files = [self._file(path, "read") for path in list(self.read)]
+        files = [self._read_file(path, *known) for path, known in list(self.read.items())]
         files += [self._file(path, mode) for path, mode in list(self.written.items())]
         files += [
             {"path": path, "digest": ABSENT, "mode": "read"} for path in list(self.absent) if path not in self.written
@@ -254,8 +312,9 @@ class Traces:
         if "pyarrow.parquet" in sys.modules and "pyarrow.parquet.core" not in sys.modules:  # it is an old one
             self.unseen["pyarrow"] = None
         unseen = [*self.unseen, *(name for name in UNSEEN if name in sys.modules)]
-        found = {"files": [file for file in files if file], "network": network, "programs": list(self.programs)}
-        found["unseen"] = unseen
+        files = [{**file, "absolute": True} if file["path"] in self.absolute else file for file in files if file]
+        found = {"files": files, "network": network, "programs": list(self.programs), "unseen": unseen}
+        found["folder"] = self.folder
         with open(f"{target}.part", "w", encoding="utf-8", errors="backslashreplace") as stream:
             json.dump(found, stream)
         os.replace(f"{target}.part", target)
@@ -269,24 +328,33 @@ class Traces:
             new = [path for path in self._below(folder) if (_look(path) or (0, 0))[1] > self.started]
             self._has_written(path for path in new if path not in self.written)
 
-    def _file(self, path: str, mode: str) -> Any:
-        """A file as the report has it; None for one that is none (any more)."""
-        try:
-            if not os.path.isfile(path):
+    def _read_file(self, path: str, look: Any, digest: str | None) -> Any:
+        """A file that was read, as the report has it; None for one that is none, or was made meanwhile and is gone."""
+        now = _look(path)
+        if now is None:
+            if not look or look[1] > self.started:
                 return None
-            changed = path not in self.written and os.stat(path).st_mtime > self.started
-            return {"path": path, "digest": None if changed else content_digest(path), "mode": mode}
+        elif not os.path.isfile(path):
+            return None
+        elif path not in self.written:
+            digest = (digest or self._state(path, sys.maxsize)[1]) if now == look == _look(path) else None
+        return {"path": path, "digest": digest, "mode": "read"}
+
+    def _file(self, path: str, mode: str) -> Any:
+        """A file that was written, as the report has it; None for one that is none (any more)."""
+        try:
+            return {"path": path, "digest": content_digest(path), "mode": mode} if os.path.isfile(path) else None
         except OSError:
             return {"path": path, "digest": None, "mode": mode}
 
 
-def _look(path: str) -> tuple[int, float] | None:
-    """The size of a file, and when it was written; None where it is not there."""
+def _look(path: str) -> tuple[int, int, int, int] | None:
+    """The size of a file, when it was written, its number and kind; None where it is not there."""
     try:
         there = os.stat(path)
     except OSError:
         return None
-    return there.st_size, there.st_mtime
+    return there.st_size, there.st_mtime_ns, there.st_ino, there.st_mode
 
 
 def _had_children() -> bool:
