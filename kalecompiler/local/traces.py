@@ -14,7 +14,6 @@ not always, named relative to `folder`, in which the step began.
 
 from __future__ import annotations
 
-import atexit
 import hashlib
 import json
 import os
@@ -40,11 +39,6 @@ OWN = ("lib", "lib64", "bin", "include", "share", "Lib", "Scripts", "pyvenv.cfg"
 # The part of the runtime that lists what is installed.
 RUNTIME = "<kalec_runtime.snapshot>"
 CONNECTS = frozenset({"socket.connect", "socket.sendto", "socket.sendmsg"})
-LOOKED_AT = frozenset(
-    {"polars", "pyarrow"}
-    | {f"pyarrow.{name}" for name in ("csv", "json", "orc", "feather", "ipc", "dataset", "parquet.core", "fs")}
-    | {f"pyarrow.{name}" for name in ("_s3fs", "_gcsfs", "_hdfs", "_azurefs")}
-)
 STARTS = frozenset({"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn"})
 FORKS = frozenset({"os.fork", "os.forkpty"})
 LISTS = frozenset({"os.listdir", "os.scandir"})
@@ -385,62 +379,14 @@ def names_digest(folder: str, without: Iterable[str] = ()) -> str:
     return "sha256:" + hashlib.sha256("\0".join(names).encode("utf-8", "surrogateescape")).hexdigest()
 
 
-class Finder:
-    """Has `compiledreads` look at what is imported under the names in LOOKED_AT, before anybody uses it."""
-
-    def __init__(self, traces: Traces, program: str) -> None:
-        self.traces, self.program = traces, program
-
-    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
-        """Find a module as the others do."""
-        if name not in LOOKED_AT:
-            return None
-        found = (other.find_spec(name, path, target) for other in sys.meta_path if other is not self)
-        spec = next(filter(None, found), None)
-        if spec is not None and hasattr(spec.loader, "exec_module"):
-            self._look_after(spec.loader)
-        return spec
-
-    def _look_after(self, loader: Any) -> None:
-        load = loader.exec_module
-
-        def exec_module(module: Any) -> None:
-            load(module)
-            try:
-                names = load_program(self.program)
-                names["look"](module, self.traces)
-            except Exception:  # noqa: BLE001 another version than is known
-                self.traces.unseen[module.__name__.partition(".")[0]] = None
-
-        try:
-            loader.exec_module = exec_module
-        except AttributeError:
-            self.traces.unseen["a module that is loaded in a way of its own"] = None
-
-
-def load_program(path: str) -> dict[str, Any]:
-    """The names of a file of Python that is no module of the step's."""
-    from importlib.machinery import SourceFileLoader
-
-    names: dict[str, Any] = {"__name__": "kalec_traces"}
-    exec(SourceFileLoader("kalec_traces", path).get_code("kalec_traces"), names)  # type: ignore[arg-type]  # noqa: S102
-    return names
-
-
 def prefix(target: str, aside: Sequence[str]) -> str:
     """Python text that starts the recording, to be put before a step's program; it leaves no name behind.
 
     `target` is where the report goes, `aside` folders that do not count. Where anything fails there is no report.
     """
-    other = os.path.join(os.path.dirname(__file__), "compiledreads.py")
+    files = [
+        os.path.join(os.path.dirname(__file__), name) for name in ("traces.py", "tracestart.py", "compiledreads.py")
+    ]
     load = '__import__("_frozen_importlib_external").SourceFileLoader("kalec_traces",p).get_code("kalec_traces")'
-    begin = f'n["start"]({target!r},{list(aside)!r},{other!r})'
-    return f'(lambda p,n:(exec({load},n),{begin}))({__file__!r},{{"__name__":"kalec_traces"}})\n'
-
-
-def start(target: str, aside: Sequence[str], program: str) -> None:
-    """Record from now on, until the process ends; `program` is the file `compiledreads.py`."""
-    traces = Traces([*aside, os.path.dirname(program)])
-    atexit.register(traces.report, target)
-    sys.meta_path.insert(0, Finder(traces, program))
-    sys.addaudithook(traces.hook)
+    begin = f'n["start"]({target!r},{list(aside)!r},{files[2]!r})'
+    return f'(lambda n:([exec({load},n) for p in {files[:2]!r}],{begin}))({{"__name__":"kalec_traces"}})\n'
