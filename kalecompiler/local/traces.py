@@ -384,9 +384,8 @@ def prefix(target: str, aside: Sequence[str]) -> str:
 
     `target` is where the report goes, `aside` folders that do not count. Where anything fails there is no report.
     """
-    files = [
-        os.path.join(os.path.dirname(__file__), name) for name in ("traces.py", "tracestart.py", "compiledreads.py")
-    ]
+    own = os.path.dirname(__file__)
+    files = [os.path.join(own, name) for name in ("traces.py", "tracestart.py", "compiledreads.py")]
     load = '__import__("_frozen_importlib_external").SourceFileLoader("kalec_traces",p).get_code("kalec_traces")'
-    begin = f'n["start"]({target!r},{list(aside)!r},{files[2]!r})'
+    begin = f'n["start"]({target!r},{[*aside, own]!r},{files[2]!r})'
     return f'(lambda n:([exec({load},n) for p in {files[:2]!r}],{begin}))({{"__name__":"kalec_traces"}})\n'

@@ -6,7 +6,6 @@ What is imported is looked at by `compiledreads`, where compiled code opens file
 from __future__ import annotations
 
 import atexit
-import os
 import sys
 
 TYPE_CHECKING = False
@@ -67,7 +66,7 @@ def load_program(path: str) -> dict[str, Any]:
 
 def start(target: str, aside: Sequence[str], program: str) -> None:
     """Record from now on, until the process ends; `program` is the file `compiledreads.py`."""
-    traces = Traces([*aside, os.path.dirname(program)])
+    traces = Traces(aside)
     atexit.register(traces.report, target)
     sys.meta_path.insert(0, Finder(traces, program))
     sys.addaudithook(traces.hook)
