@@ -409,15 +409,18 @@ def cached(request: RunRequest) -> list[reuse.Decision]:
 def test_what_the_run_is_told_belongs_to_a_step(plan: Callable[..., Plan]) -> None:
     assert runs(plan(*GIVEN)) == []
     shutil.copytree(".", "copy", ignore=shutil.ignore_patterns(".kalec"))
-    assert plan("--volume", "data=copy", *GIVEN[2:])["a"] == ("runs", "its setting `volume data` changed")
+    assert plan("--volume", "data=copy", *GIVEN[2:])["a"] == (
+        "runs",
+        "what the run is given as `--volume data` changed",
+    )
     request = RunRequest(isolate=True, volumes=("data=.",), config_maps=("svc=svc.env",))
-    assert {d.why for d in cached(request)[:1]} == {"its setting `--isolate` is new"}
+    assert {d.why for d in cached(request)[:1]} == {"what the run is given as `--isolate` is new"}
     write(CHAIN.replace('{"a": 1, "b": 2}', '{"b": 2, "a": 1}'))
     assert plan(*GIVEN)["c"] == ("runs", "the parameter `order` is {'b': 2, 'a': 1}, was {'a': 1, 'b': 2}")
     Path("svc.env").write_text("url=there")
-    assert plan(*GIVEN)["a"] == ("runs", "its setting `config map svc:url` changed")
+    assert plan(*GIVEN)["a"] == ("runs", "what the run is given as `--config-map svc:url` changed")
     record = next(Path(".kalec/store/runs").glob("*/a/after.json")).read_text()
-    assert '"config map svc:url"' in record
+    assert '"--config-map svc:url"' in record
     assert "here" not in record.replace("there", "")
 
 

@@ -30,13 +30,15 @@ _SETTINGS = ("handlers", "guards", "files", "hash", "max-artifact-size")
 class Facts:
     """What a step's outcome depends on, in parts that can be compared and named. All values are JSON values.
 
-    `code` is by piece of code, `inputs` has digests by variable, `settings` are those that reach the code.
+    `code` is by piece of code, `inputs` has digests by variable, `settings` are those that reach the code, `told` is what
+    the run was told that does (see the function).
     """
 
     code: Mapping[str, Any]
     parameters: Mapping[str, Any]
     inputs: Mapping[str, str]
     settings: Mapping[str, Any]
+    told: Mapping[str, str]
     versions: Mapping[str, str]
 
     @property
@@ -77,13 +79,13 @@ def facts(
     settings |= {"environment": dict(task.env)} if task.env else {}
     settings |= {"packages": step["packages"]} if step.get("packages") else {}
     settings |= {"together": pairs} if (pairs := list(_together(step))) else {}
-    settings |= given
     return Facts(
         code={_short(piece["name"], notebook): _piece(piece) for piece in step.get("code", ())}
         | ({"metrics": step["metrics"]["values"]} if step.get("metrics") else {}),
         parameters=typed.bind(step.get("parameters", {}), dict(arguments)),
         inputs=dict(inputs),
         settings=settings,
+        told=dict(given),
         versions=dict(versions),
     )
 
@@ -97,12 +99,13 @@ def told(task: Task, sources: Provided, isolate: bool, folder: str) -> dict[str,
     for mount in task.pod.folders:
         if mount.kind in provided.OPTIONS and (place := sources.folder(mount.kind, mount.name)):
             near = os.path.relpath(path := os.path.realpath(place), folder)
-            found[f"{mount.kind} {mount.name}"] = path if near.startswith("..") else near
+            found[f"{provided.OPTIONS[mount.kind]} {mount.name}"] = path if near.startswith("..") else near
     for reference in task.pod.references:
         if reference.kind == pods.CONFIG_MAP:
             with contextlib.suppress(UsageError):  # it is not there: the step cannot start
                 value = provided.value(sources, reference, task.name).encode("utf-8", "surrogateescape")
-                found[f"config map {reference.name}:{reference.key}"] = hashlib.sha256(value).hexdigest()
+                name = f"{provided.OPTIONS[reference.kind]} {reference.name}:{reference.key}"
+                found[name] = hashlib.sha256(value).hexdigest()
     return found
 
 
@@ -124,6 +127,7 @@ def difference(before: Facts, now: Facts) -> str:
     for one, other, words in (
         (before.inputs, now.inputs, "its input `{}` {}"),
         (before.settings, now.settings, "its setting `{}` {}"),
+        (before.told, now.told, "what the run is given as `{}` {}"),
         (before.versions, now.versions, "the version of {} {}"),
     ):
         if found := _difference(one, other, words):

@@ -31,12 +31,13 @@ REUSED, RUNS = "reused", "runs"
 @dataclass(frozen=True, slots=True)
 class Past:
     """A run that is kept: its package and what its steps left; `here` has them with the files as they are found from
-    the present working folder."""
+    the present working folder, `read` the files that steps read and did not change."""
 
     record: RunRecord
     package: Package
     manifests: Mapping[tuple[str, str], Manifest]
     here: Mapping[tuple[str, str], Manifest]
+    read: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,7 @@ def past(store: Store, record: RunRecord, folder: str) -> Past:
         raise StoreProblem(f"the package of run {record.run} cannot be read: {error}") from None
     manifests = store.manifests(record.run)
     here = {at: traced.moved(manifest, record.workdir, folder) for at, manifest in manifests.items()}
-    return Past(record, package, manifests, here)
+    return Past(record, package, manifests, here, traced.only_read(here.values()))
 
 
 def decide(wanted: Wanted, store: Store, runs: Iterable[Past]) -> dict[str, Decision]:
@@ -240,7 +241,7 @@ def _settled(
 def _shared(package: Package, decisions: Mapping[str, Decision], runs: Iterable[Past], now: Now) -> dict[str, str]:
     """Why reused steps must run for the sake of what they share with others: files, and the run's new volumes."""
     reused = {key: one.manifest for key, one in decisions.items() if one.manifest}
-    around = {key: list(one.run.here.values()) for key, one in decisions.items() if one.manifest and one.run}
+    around = {key: one.run.read for key, one in decisions.items() if one.manifest and one.run}
     running = {key: _known(key, runs) for key, one in decisions.items() if not one.reused}
     found = traced.conflicts(package.tasks, reused, running, now) | traced.spoilt(package.tasks, reused, around, now)
     for key in running:

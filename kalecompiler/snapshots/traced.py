@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -95,7 +95,10 @@ def otherwise(
     steps above it. `cache` is its setting `cache:enabled`: then what it read and changed itself does not count.
     """
     own = left(manifest)
-    later = {path: digest for other in others for path, (_, digest) in left(other).items()}
+    later: dict[str, set[Any]] = {}
+    for other in others:
+        for path, (_, digest) in left(other).items():
+            later.setdefault(path, set()).add(digest)
     for file in manifest.files:
         path, mode, digest = str(file.get("path")), file.get("mode"), file.get("digest")
         if mode == "list":
@@ -103,7 +106,7 @@ def otherwise(
         elif mode == "read":
             verb, why = "read", _reading(path, digest, above.get(path), now)
             if why and digest == ABSENT:
-                if path in above or later.get(path) != now.digest(path):
+                if path in above or now.digest(path) not in later.get(path, ()):
                     return f"it looked for {shown(path)}, which was not there then"
                 continue
             if why and path in own:
@@ -126,7 +129,7 @@ def _reading(path: str, digest: Any, above: Mapping[str, Any] | None, now: Now) 
     return "which is not there any more" if there == {ABSENT} else "which has changed"
 
 
-def _listing(path: str, digest: Any, later: Mapping[str, Any]) -> str:
+def _listing(path: str, digest: Any, later: Collection[str]) -> str:
     """A list is as the steps above leave it: what the step and others wrote may be in it, or not."""
     try:
         same = digest in (traces.names_digest(path), traces.names_digest(path, later))
@@ -136,17 +139,17 @@ def _listing(path: str, digest: Any, later: Mapping[str, Any]) -> str:
 
 
 def spoilt(
-    tasks: Mapping[str, Task], reused: Mapping[str, Manifest], around: Mapping[str, Sequence[Manifest]], now: Now
+    tasks: Mapping[str, Task], reused: Mapping[str, Manifest], around: Mapping[str, Collection[str]], now: Now
 ) -> dict[str, str]:
     """Reused steps of which a file is not as the last of them left it, and in which way.
 
-    `around` has the manifests of the run that each is taken from. What steps only append to is a log, which counts if
-    another step read it. Temporary files that nobody else read may be gone.
+    `around` has what steps of the run that each is taken from only read. What steps only append to is a log, which
+    counts if another step read it. Temporary files that nobody else read may be gone.
     """
     found: dict[str, str] = {}
     everywhere = {key: left(manifest) for key, manifest in reused.items()}
     for path, writers in last(reused, tasks).items():
-        read = any(_reads(other, path) for key in writers for other in around[key])
+        read = any(path in around[key] for key in writers)
         if not read and all(known[path][0] == "append" for known in everywhere.values() if path in known):
             continue
         there = now.digest(path)
@@ -161,10 +164,12 @@ def spoilt(
     return found
 
 
-def _reads(manifest: Manifest, path: str) -> bool:
-    """Whether a step read a file, and nothing else."""
-    modes = {f.get("mode") for f in manifest.files if f.get("path") == path}
-    return modes == {"read"}
+def only_read(manifests: Iterable[Manifest]) -> frozenset[str]:
+    """The files that a step read and did not change."""
+    found: set[str] = set()
+    for manifest in manifests:
+        found |= {str(f.get("path")) for f in manifest.files if f.get("mode") == "read"} - left(manifest).keys()
+    return frozenset(found)
 
 
 def conflicts(
