@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from kalecompiler.compile import Compiled
     from kalecompiler.local import Event, RunResult
     from kalecompiler.local.keeping import Keeper
+    from kalecompiler.local.tasks import Task
     from kalecompiler.packagecheck import Compared
     from kalecompiler.snapshots.manifest import Manifest
     from kalecompiler.snapshots.reuse import Reuse
@@ -188,7 +189,9 @@ def run(
         given=provided.parse(request.volumes, request.secrets, request.config_maps),
         note=note,
         about={**keeping.about(package.pipeline), "provenance": origin},
-        keeper=_keeper(path, package, folder, order, note, origin, reuse.manifests if reuse else {}),
+        keeper=_keeper(
+            path, package, folder, order, note, origin, reuse.manifests if reuse else {}, told(path, request)
+        ),
         taken=reuse.taken if reuse else {},
     )
 
@@ -201,6 +204,7 @@ def _keeper(
     note: Callable[[str], None],
     origin: Mapping[str, Any],
     taken: Mapping[str, Manifest],
+    given: Callable[[Task], Mapping[str, str]],
 ) -> Keeper | None:
     """Who keeps the record and the snapshots of a run whose folder is in `folder`; None where that is not possible."""
     from kalecompiler.local.folders import STORE, home_of
@@ -212,7 +216,17 @@ def _keeper(
     except StoreProblem as error:
         note(f"no snapshots are kept: {error}")
         return None
-    return Ingest(store, path, package.compiled.text.encode(), tuple(order), note, taken, origin)
+    return Ingest(store, path, package.compiled.text.encode(), tuple(order), note, taken, origin, given=given)
+
+
+def told(path: Path, request: RunRequest) -> Callable[[Task], Mapping[str, str]]:
+    """What a run of the notebook at `path` is told that reaches a task, for its key. Raises UsageError."""
+    from kalecompiler.local import provided
+    from kalecompiler.snapshots import keys
+
+    sources = provided.parse(request.volumes, request.secrets, request.config_maps)
+    folder = os.path.realpath(path.parent)
+    return lambda task: keys.told(task, sources, request.isolate, folder)
 
 
 def report_run(run: str, folder: Path | None, output: Path | None, format_: str) -> list[Path]:

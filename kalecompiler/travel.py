@@ -6,6 +6,7 @@ Every function takes what the command line parsed; nothing here prints.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -101,7 +102,7 @@ def plan(
     if not notebook.is_file():
         raise UsageError(f"the notebook of {record.run} is not there: {notebook}; name it with --notebook")
     package = commands.compile_(notebook, options)
-    old = reuse.past(found.store, record)
+    old = reuse.past(found.store, record, _folder(notebook))
     known = {parameter.name for parameter in package.pipeline.parameters}
     defaults = old.package.defaults
     arguments = {
@@ -111,7 +112,7 @@ def plan(
     }
     again = frozenset({moment.find_step(package.pipeline, start).task} if start else ())
     request = replace(request, arguments=arguments, folder=folder_of_run(found.store.path.parent, record.run).parent)
-    wanted = _wanted(package, request, again, trust)
+    wanted = _wanted(notebook, package, request, again, trust)
     decisions = reuse.decide(wanted, found.store, [old])
     return Resumption(notebook, package, replace(request, reuse=reuse.of(decisions, found.store)), decisions)
 
@@ -125,12 +126,17 @@ def cached(notebook: Path, package: Package, request: RunRequest) -> tuple[RunRe
         store = Store.open(home_of(runs) / STORE)
     except StoreProblem:
         return request, {}
-    wanted = _wanted(package, request, frozenset(), trust=False)
-    decisions = reuse.decide(wanted, store, reuse.Lately(store, package.pipeline.name))
+    wanted = _wanted(notebook, package, request, frozenset(), trust=False)
+    decisions = reuse.decide(wanted, store, reuse.Lately(store, package.pipeline.name, wanted.folder))
     return replace(request, reuse=reuse.of(decisions, store)), decisions
 
 
-def _wanted(package: Package, request: RunRequest, again: frozenset[str], trust: bool) -> reuse.Wanted:
+def _folder(notebook: Path) -> str:
+    """The working folder of a run of the notebook, as its steps see it."""
+    return os.path.realpath(notebook.parent)
+
+
+def _wanted(notebook: Path, package: Package, request: RunRequest, again: frozenset[str], trust: bool) -> reuse.Wanted:
     """What is to run, and with which arguments."""
     from kalecompiler.arguments import parse_arguments
     from kalecompiler.local.tasks import read_package
@@ -139,7 +145,8 @@ def _wanted(package: Package, request: RunRequest, again: frozenset[str], trust:
     given = parse_arguments(request.parameters, request.file, package.pipeline.parameters)
     values = {**read.defaults, **{n: v for n, v in {**request.arguments, **given}.items() if v is not None}}
     cache = {step.task: step.settings.cache for step in package.pipeline.steps if step.settings.cache is not None}
-    return reuse.Wanted(read, values, again, trust, cache)
+    told = commands.told(notebook, request)
+    return reuse.Wanted(read, values, _folder(notebook), told, again, trust, cache)
 
 
 def plan_text(decisions: Mapping[str, Decision], format_: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import tempfile
 import threading
@@ -13,8 +14,9 @@ import pytest
 import travelling
 from support import write_notebook
 
-from kalecompiler import cli
-from kalecompiler.snapshots import find
+from kalecompiler import cli, commands, travel
+from kalecompiler.commands import RunRequest
+from kalecompiler.snapshots import find, reuse
 
 TEXT = """
 # %% imports
@@ -243,12 +245,14 @@ def test_a_new_file_in_a_folder_of_modules_changes_nothing(plan: Callable[..., P
 
 OWN = "open('mine.txt', 'w').write('1'); "
 COUNTER = "from pathlib import Path\np = Path('n.txt')\np.write_text(str(int(p.read_text()) + 1))"
+LOG = "with open('n.txt', 'a') as f:\n    f.write('x')\nx = open('n.txt').read()"
 OTHERS = [
     ("another program", "!true", "it ran other programs (", "runs"),
     ("a file of its own", OWN + "x = open('mine.txt').read()", "", "reused"),
     ("a file of its own that it removes", OWN + "import os; os.unlink('mine.txt')", "", "reused"),
     ("a folder's list", "import os; names = os.listdir('sub')", "", "reused"),
-    ("a counter that it counts up", COUNTER, "", "reused"),
+    ("a counter that it counts up", COUNTER, "it read n.txt and changed it then", "runs"),
+    ("a log that it reads", LOG, "it read n.txt and changed it then", "runs"),
 ]
 
 
@@ -319,3 +323,173 @@ def test_a_killed_run_is_gone_on_with(plan: Callable[..., Plan]) -> None:
     assert again(plan()) == ["join", "tell"]
     kalec("resume", "latest")
     assert ran() == ["join", "tell"]
+
+
+CHAIN = """
+# %% imports
+import glob, json, os
+# %% pipeline-parameters
+order = {"a": 1, "b": 2}
+# %% step:a volume:data:/data config-map:svc:url:URL
+n = open("x.txt").read() + open(os.path.abspath("y.txt")).read() + os.environ["URL"]
+n += open(os.environ["KALE_VOLUME_DATA"] + "/v.txt").read()
+os.makedirs("out", exist_ok=True)
+for i in range(2):
+    with open(f"out/{i}.csv", "w") as file:
+        file.write(n)
+# %% step:b prev:a
+files = len(glob.glob("out/*.csv"))
+# %% step:c prev:b
+keys = list(order)
+with open("out/all.csv", "w") as file:
+    file.write(str(files))
+"""
+GIVEN = ["--volume", "data=../one", "--config-map", "svc=svc.env"]
+
+
+@pytest.fixture
+def chain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The project `one`, in which CHAIN has run; its folder."""
+    one = tmp_path / "one"
+    one.mkdir()
+    monkeypatch.chdir(one)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "elsewhere"))  # files there come and go
+    for name in ("x.txt", "y.txt", "v.txt"):
+        Path(name).write_text("1")
+    Path("svc.env").write_text("url=here")
+    write(CHAIN)
+    kalec("run", "n.ipynb", *GIVEN)
+    return one
+
+
+def runs(found: Plan) -> list[str]:
+    return [name for name, (outcome, _) in found.items() if outcome == "runs"]
+
+
+def test_a_project_that_is_moved_or_copied(
+    chain: Path, plan: Callable[..., Plan], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a step read below the working folder is compared at its place in the present one."""
+    two = chain.with_name("two")
+    given = [word.replace("one", "two") for word in GIVEN]
+    shutil.copytree(chain, two)
+    monkeypatch.chdir(two)
+    assert runs(plan(*given)) == []
+    Path("x.txt").write_text("2")
+    assert plan(*given)["a"] == ("runs", "it read x.txt, which has changed")
+    Path("x.txt").write_text("1")
+    (chain / "x.txt").write_text("3")
+    assert runs(plan(*given)) == [], "its name was relative"
+    (chain / "y.txt").write_text("3")
+    assert plan(*given)["a"] == ("runs", f"it read {chain}/y.txt, which has changed")
+    shutil.rmtree(chain)
+    assert runs(plan(*given)) == []
+    kalec("resume", "latest", *given)
+    (two / "x.txt").write_text("2")
+    assert plan(*given)["a"] == ("runs", "it read x.txt, which has changed"), "what was taken over has its files here"
+
+
+def test_projects_that_share_a_store(chain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    two = chain.with_name("two")
+    shutil.copytree(chain, two)
+    shutil.rmtree(two / ".kalec")
+    monkeypatch.chdir(two)
+    request = RunRequest(folder=chain / ".kalec/runs", volumes=("data=.",), config_maps=("svc=svc.env",))
+    assert [d.why for d in cached(request) if not d.reused] == []
+    Path("x.txt").write_text("2")
+    assert cached(request)[0].why == "it read x.txt, which has changed"
+
+
+def cached(request: RunRequest) -> list[reuse.Decision]:
+    path = Path("n.ipynb")
+    return list(travel.cached(path, commands.compile_(path, {}), request)[1].values())
+
+
+@pytest.mark.usefixtures("chain")
+def test_what_the_run_is_told_belongs_to_a_step(plan: Callable[..., Plan]) -> None:
+    assert runs(plan(*GIVEN)) == []
+    shutil.copytree(".", "copy", ignore=shutil.ignore_patterns(".kalec"))
+    assert plan("--volume", "data=copy", *GIVEN[2:])["a"] == (
+        "runs",
+        "what the run is given as `--volume data` changed",
+    )
+    request = RunRequest(isolate=True, volumes=("data=.",), config_maps=("svc=svc.env",))
+    assert {d.why for d in cached(request)[:1]} == {"what the run is given as `--isolate` is new"}
+    write(CHAIN.replace('{"a": 1, "b": 2}', '{"b": 2, "a": 1}'))
+    assert plan(*GIVEN)["c"] == ("runs", "the parameter `order` is {'b': 2, 'a': 1}, was {'a': 1, 'b': 2}")
+    Path("svc.env").write_text("url=there")
+    assert plan(*GIVEN)["a"] == ("runs", "what the run is given as `--config-map svc:url` changed")
+    record = next(Path(".kalec/store/runs").glob("*/a/after.json")).read_text()
+    assert '"--config-map svc:url"' in record
+    assert "here" not in record.replace("there", "")
+
+
+INPLACE = """
+# %% imports
+import json
+# %% step:a
+with open("s.json", "w") as file:
+    json.dump({"n": 1}, file)
+with open("own.txt", "w") as file:
+    file.write("1")
+# %% step:b prev:a
+n = json.load(open("s.json"))["n"]
+# %% step:c prev:b
+with open("s.json", "w") as file:
+    json.dump({"n": 2}, file)
+# %% step:d prev:c
+x = 1
+"""
+
+
+def test_a_file_that_steps_hand_on_and_change(plan: Callable[..., Plan], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What reused steps wrote is as the last of them left it, or that one runs."""
+    monkeypatch.setattr(tempfile, "tempdir", str(Path("elsewhere").absolute()))
+    write(INPLACE)
+    kalec("run", "n.ipynb")
+    assert runs(plan()) == []
+    write(INPLACE.replace("x = 1", "x = 2"))
+    assert runs(plan()) == ["d"]
+    write(INPLACE.replace('["n"]', '["n"] * 2'))
+    assert plan()["a"] == ("runs", "it wrote s.json, which has changed")
+    write(INPLACE)
+    Path("own.txt").write_text("2")
+    assert plan()["a"] == ("runs", "it wrote own.txt, which has changed"), "though no step had read it"
+
+
+def test_a_failed_step_that_had_changed_a_file_of_a_step_above(plan: Callable[..., Plan]) -> None:
+    text = "# %% step:z\ny = 1\n# %% step:a prev:z\nopen('f.txt', 'w').write('1')\n# %% step:b prev:a\n"
+    text += "with open('f.txt', 'r+') as f:\n    x = f.read()\n    f.write('2')\nassert x == '0'"
+    write(text)
+    assert cli.main(["run", "n.ipynb"]) == 1
+    write(text.replace("assert x == '0'", ""))
+    assert runs(plan()) == ["a", "b"]
+    kalec("resume", "latest")
+    assert Path("f.txt").read_text() == "12"
+    assert runs(plan()) == [], "b read what a had written"
+
+
+def test_steps_that_share_a_file_side_by_side(plan: Callable[..., Plan]) -> None:
+    text = "# %% step:a\nx = 1\n# %% step:b prev:a\nopen('f.txt', 'w').write('1')\n# %% step:c prev:a\n"
+    text += "open('f.txt', 'w').write('1')"
+    write(text)
+    kalec("run", "n.ipynb", "--jobs", "1")
+    assert runs(plan()) == []
+    write(text + "\ny = 2")
+    assert plan()["b"] == ("runs", "c, which runs, changes f.txt too")
+
+
+def test_a_tag_that_keeps_two_names_together(plan: Callable[..., Plan]) -> None:
+    text = "# %% step:a\nx = [1]\ny = {'x': x}\n# %% step:b prev:a\nx.append(2)\n# %% step:c prev:b\nz = len(y['x'])"
+    write(text)
+    kalec("run", "n.ipynb")
+    assert runs(plan()) == []
+    write(text.replace("step:a\n", "step:a together:x,y\n"))
+    assert plan()["a"] == ("runs", "its setting `together` is new")
+
+
+@pytest.mark.usefixtures("once")
+def test_a_damaged_snapshot_that_nobody_needs(plan: Callable[..., Plan]) -> None:
+    _remove_values(".kalec/runs")
+    _remove_values(".kalec/store/objects")
+    assert plan()["scale"] == ("runs", "its snapshot of `scaled` is damaged")

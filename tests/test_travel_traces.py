@@ -18,7 +18,8 @@ import travelling
 from support import write_notebook
 
 from kalecompiler import cli
-from kalecompiler.local.traces import Traces
+from kalecompiler.local import tracestart
+from kalecompiler.local.traces import Traces, content_digest
 from kalecompiler.snapshots import compare
 from kalecompiler.snapshots.manifest import Manifest
 
@@ -98,7 +99,7 @@ ROWS = [
     Row("memory", "import sqlite3; sqlite3.connect(':memory:').close()"),
     Row("fills", SQL.format("fills/d.db").replace("select * from t", "insert into t values (3)")
         .replace("c.close", "c.commit(); c.close"),
-        lambda: Path("fills/d.db").unlink(), "it read fills/d.db, which is"),
+        why="it read fills/d.db and changed it then"),
     Row("wal", SQL.format("wal/d.db"), lambda: insert("wal/d.db", keep=True), "it looked for wal/d.db-wal"),
     Row("walquiet", SQL.format("walquiet/d.db")),
     Row("attach", SQL.format(":memory:").replace("x =", "c.execute('attach \"attach/d.db\" as o'); x =")
@@ -119,9 +120,9 @@ ROWS = [
     Row("cleans", "import os, shutil, tempfile\nwith tempfile.TemporaryDirectory() as t:\n    os.mkdir(t + '/sub')\n"
         "    x = os.listdir(t)\nshutil.rmtree('cleans/sub'); os.mkdir('cleans/sub')\n" + OPEN.format("cleans/sub/a")),
     Row("leads", "import os; x = os.readlink('leads/link')", lambda: relink("leads/link"),
-        "it asked where leads/link leads: elsewhere now"),
+        "it followed leads/link, which leads elsewhere now"),
     Row("real", "from pathlib import Path\nx = str(Path('real/link/a').resolve())", lambda: relink("real/link"),
-        "it asked where real/link leads: elsewhere now"),
+        "it followed real/link, which leads elsewhere now"),
     Row("still", "import os; x = os.path.realpath('still/link/one.txt')"),
     # modules, and what is installed
     Row("asked", FIND.format("asked") + "x = u.find_spec('extra_asked') is None", write("asked/extra_asked.py"),
@@ -233,6 +234,12 @@ def folder_of(path: Path) -> None:
         (path / "one.txt").write_text("a\n1\n")
 
 
+def report(traces: Traces, target: Path) -> None:
+    names = dict(vars(sys.modules[Traces.__module__]))  # they are one program in a step's process
+    exec(compile(Path(tracestart.__file__).read_text(), tracestart.__file__, "exec"), names)
+    names["report"](traces, str(target))
+
+
 def plan() -> Plan:
     import contextlib
     import io
@@ -261,6 +268,32 @@ def test_what_is_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for path in [*(tmp_path / name for name in names), Path("/dev/urandom"), Path("/dev/shm/x")]:
         traces.hook("open", (str(path), "w", os.O_WRONLY | os.O_CREAT))
     assert list(traces.written) == [str(tmp_path / "data.csv"), str(tmp_path / "notes/a.txt"), "/dev/shm/x"]
+
+
+def test_a_digest_is_that_of_what_was_opened(tmp_path: Path) -> None:
+    """Large files are hashed at the end, if they are still the same; a file that is changed, before that."""
+    names = ["kept", "replaced", "changed", "large", "larger"]
+    one, two, three, four, five = (tmp_path / name for name in names)
+    for path in (one, two, three):
+        path.write_text("1")
+    for path in (four, five):
+        path.write_bytes(bytes(2 << 20))
+    was, big = content_digest(str(one)), content_digest(str(four))
+    traces = Traces([])
+    for path in (one, two, three, four, five):
+        traces.hook("open", (str(path), "r", os.O_RDONLY))
+    for path, text in ((two, b"2"), (five, bytes(2 << 20))):  # of the same size and of an older time
+        path.with_suffix(".new").write_bytes(text)
+        os.utime(path.with_suffix(".new"), (1, 1))
+        os.replace(path.with_suffix(".new"), path)
+    traces.hook("open", (str(three), "w", os.O_WRONLY | os.O_TRUNC))
+    three.write_text("3")
+    report(traces, tmp_path / "report")
+    files = json.loads((tmp_path / "report").read_text())["files"]
+    found = {(Path(file["path"]).name, file["mode"]): file["digest"] for file in files}
+    assert found.pop(("changed", "write")) == content_digest(str(three)) != was
+    assert found == dict(zip([(name, "read") for name in names], [was, None, was, big, None], strict=True))
+    assert all(file["absolute"] for file in files)
 
 
 def test_a_program_that_is_asked_about_the_machine(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def check(provided: Provided, package: Iterable[Task], tasks: Iterable[Task]) ->
             raise unknown_name(kind, name, [other for known_kind, other in sorted(known) if known_kind == kind])
     for task in tasks:
         for reference in task.pod.references:
-            _value(provided, reference, task.name)
+            value(provided, reference, task.name)
 
 
 def environment(provided: Provided, task: Task, folder: Path) -> dict[str, str]:
@@ -69,7 +69,7 @@ def environment(provided: Provided, task: Task, folder: Path) -> dict[str, str]:
 
     Makes the folders that the task has for itself. Raises UsageError, OSError.
     """
-    found = {r.variable: _value(provided, r, task.name) for r in task.pod.references}
+    found = {r.variable: value(provided, r, task.name) for r in task.pod.references}
     for mount in task.pod.folders:
         place = provided.folder(mount.kind, mount.name)
         if mount.kind in (pods.NEW, pods.EMPTY):
@@ -85,10 +85,10 @@ def secrets_of(provided: Provided, tasks: Iterable[Task]) -> list[str]:
     """The values of the secrets of all tasks, which must stay in no log: one may hand a secret on to another."""
     found: dict[str, None] = {}
     for task in tasks:
-        values = [_value(provided, r, task.name) for r in task.pod.references if r.kind == pods.SECRET]
+        values = [value(provided, r, task.name) for r in task.pod.references if r.kind == pods.SECRET]
         places = [provided.folder(mount.kind, mount.name) for mount in task.pod.folders if mount.kind == pods.SECRET]
         values += [text for place in places if place is not None for text in _texts(place)]
-        found |= {text: None for value in values for text in (value, value.strip())}
+        found |= {text: None for one in values for text in (one, one.strip())}
     return list(found)
 
 
@@ -114,8 +114,8 @@ def left_out(provided: Provided, tasks: Iterable[Task]) -> str | None:
     return f"not honoured in a local run: {'; '.join(shown)}" if shown else None
 
 
-def _value(provided: Provided, reference: Reference, step: str) -> str:
-    """The value of a variable that refers to a secret or config map."""
+def value(provided: Provided, reference: Reference, step: str) -> str:
+    """The value of a variable that refers to a secret or config map. Raises UsageError where there is none."""
     source = provided.sources.get((reference.kind, reference.name))
     if source is None or source == ENVIRONMENT:
         if reference.variable in os.environ:

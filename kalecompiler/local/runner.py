@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from kalecompiler.diagnostics import UsageError
-from kalecompiler.local import executor, failures, provided, traces
+from kalecompiler.local import executor, failures, provided, tracestart
 from kalecompiler.local.executor import Produced
 from kalecompiler.local.failures import Carried
 from kalecompiler.local.keeping import TRACES, Keeper
@@ -183,7 +183,7 @@ class Runner:
         """The command as it runs here; that of a step whose snapshots are kept leaves its traces as well."""
         words = [sys.executable if command[0] == "python3" else command[0], *command[1:]]
         if carried.step.get("snapshot") and words[1:3] == ["-u", "-c"]:
-            words[3] = traces.prefix(str(folder / TRACES), [str(self.plan.folder)]) + words[3]
+            words[3] = tracestart.prefix(str(folder / TRACES), [str(self.plan.folder)]) + words[3]
         return words
 
     def _end(self, key: str, status: int) -> None:

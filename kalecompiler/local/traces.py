@@ -5,18 +5,19 @@ nothing of kalecompiler. An audit hook sees what Python itself opens, `unannounc
 compiled code opens are not seen: what pyarrow and polars are told to open is taken from their functions
 (`compiledreads`), libraries in UNSEEN are named, and others are missed. The report is JSON, written when the process
 ends by itself:
-    {"files": [{"path", "digest", "mode": "read"|"write"|"append"|"list"|"remove"|"link"}],
-     "network": bool, "programs": [...], "unseen": [...]}
-`digest` is that of the content (of a list the names, of a link where it leads) when the step ended; null where others
-changed it meanwhile, and for what was removed; ABSENT for what was not there when the step wanted to read it.
+    {"files": [{"path", "digest", "mode": "read"|"write"|"append"|"list"|"remove"|"link", "absolute": true}],
+      "folder": "...", "network": bool, "programs": [...], "unseen": [...]}
+`digest` of what was read is that of the content when it was first opened (of a list the names, of a link where it
+leads), and null where that is not known, or others changed it meanwhile; of what was written that when the step ended;
+null for what was removed; ABSENT for what was not there when the step wanted to read it. `absolute` is said of a path
+that was not, or not always, named relative to `folder`, in which the step began.
 """
 
 from __future__ import annotations
 
-import atexit
 import hashlib
-import json
 import os
+import stat
 import sys
 import time
 
@@ -25,10 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from typing import Any
 
-# These connect in compiled code, where no hook sees it.
-NETWORK = ("pycurl", "psycopg2", "psycopg_c", "psycopg_binary", "MySQLdb", "pyodbc", "connectorx")
-# These open files in compiled code, and are hardly ever loaded for anything else.
-UNSEEN = ("h5py", "netCDF4", "tables", "duckdb", "cv2", "rasterio", "fiona", "pyogrio", "osgeo", "lmdb", "pysam")
 ABSENT = "absent"
 # Asked by libraries about the machine, whatever the step does.
 HARMLESS = frozenset({"lscpu", "uname", "ldconfig", "nproc", "fc-list", "file", "gcc", "ld", "objdump"})
@@ -42,8 +39,10 @@ CONNECTS = frozenset({"socket.connect", "socket.sendto", "socket.sendmsg"})
 STARTS = frozenset({"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn"})
 FORKS = frozenset({"os.fork", "os.forkpty"})
 LISTS = frozenset({"os.listdir", "os.scandir"})
-RARER = frozenset({"os.mkdir", "os.remove", "os.truncate", "sqlite3.connect/handle", "ctypes.dlopen"})
+RARER = frozenset({"os.mkdir", "os.chdir", "os.remove", "os.truncate", "sqlite3.connect/handle", "ctypes.dlopen"})
 NAMES = frozenset({"os.rename", "os.link", "os.symlink"})  # source, destination, and what they are relative to
+# Files up to these bytes are hashed when they are opened, and when they are about to be changed.
+SMALL, LARGE = 1 << 20, 1 << 28
 
 
 class Traces:
@@ -54,7 +53,8 @@ class Traces:
         own = {os.path.join(prefix, name) for prefix in prefixes for name in OWN}
         own |= {os.path.dirname(os.__file__), *aside}
         self.aside = ("/proc/", "/sys/", "/dev/", *{os.path.join(os.path.abspath(path), "") for path in own})
-        self.read: dict[str, None] = {}
+        self.read: dict[str, tuple[Any, str | None]] = {}  # as `_look` saw it, and its digest where it is known
+        self.bases: dict[str, tuple[Any, str | None]] = {}  # the same of what it first appended to
         self.absent: dict[str, None] = {}
         self.written: dict[str, str] = {}  # write, append
         self.removed: dict[str, None] = {}
@@ -69,16 +69,21 @@ class Traces:
         self.unseen: dict[str, None] = {}
         self.programs: dict[str, None] = {}
         self.network = self.harmless = self.linked = False
-        self.started = time.time()
+        self.hashed: set[str] = set()  # at this moment: that is an event too
+        self.absolute: set[str] = set()
+        self.elsewhere = False
+        self.folder = self._path(".")
+        self.started = time.time_ns()
         self.owner = os.getpid()
         self.busy = False
 
     def hook(self, event: str, arguments: Sequence[Any]) -> None:
         """Called by Python before it does something; must be quick, and never raise."""
         if event == "open":
-            if arguments[0].__class__ is not int:
-                for name in self._names(arguments[0]):
-                    self._opened(name, arguments[2])
+            name = arguments[0]
+            if name.__class__ is not int and not (name.__class__ is str and name in self.hashed):
+                for one in self._names(name):
+                    self._opened(one, arguments[2])
         elif event in CONNECTS:
             self.network = True
         elif event in STARTS:
@@ -95,6 +100,8 @@ class Traces:
     def _rarer(self, event: str, arguments: Sequence[Any]) -> None:
         if event == "os.mkdir":
             self.made.add(self._path(arguments[0], arguments[2]))
+        elif event == "os.chdir":
+            self.elsewhere = True  # from here on a relative name may mean another place
         elif event == "os.remove":
             self._removed(self._path(*arguments))
         elif event == "os.truncate" and arguments[0].__class__ is not int:
@@ -116,23 +123,60 @@ class Traces:
             if "importlib" not in sys._getframe(2).f_code.co_filename:
                 self._missed(path)
             return
-        if flags & 3 != 1 and not flags & (os.O_TRUNC | os.O_EXCL) and path not in self.written:  # 1 is os.O_WRONLY
-            self.read[path] = None
+        if flags & 3 != 1 and not flags & (os.O_TRUNC | os.O_EXCL):  # 1 is os.O_WRONLY
+            self._reads(path)
         if flags & 3:
             appends = flags & os.O_APPEND and self.written.get(path) != "write"
+            self._changes(path, bool(appends))
             self.written[path] = "append" if appends else "write"
+
+    def _reads(self, path: str, limit: int = SMALL) -> None:
+        """It is about to read a file: what that is now, unless it is what the step made itself."""
+        if path in self.read:
+            return
+        if path in self.written:
+            if path in self.bases and self.written[path] == "append":
+                self.read[path] = self.bases[path]
+            return
+        self.read[path] = self._state(path, limit)
+
+    def _changes(self, path: str, appends: bool = False) -> None:
+        """It is about to change a file: the last moment at which what it read can be hashed."""
+        look, digest = self.read.get(path, (None, None))
+        if look and not digest and path not in self.written:
+            found = self._state(path, LARGE)
+            self.read[path] = found if found[0] == look else (look, None)
+        elif appends and path not in self.read and path not in self.written and os.path.isfile(path):
+            self._reads(path)
+            self.bases[path] = self.read.pop(path)
 
     def _missed(self, path: str) -> None:
         """It wanted a file that is not there: no news where it removed that itself, or of what packages lack."""
         if path not in self.written and path not in self.removed and "-packages/" not in path:
             self.absent[path] = None
 
+    def _state(self, path: str, limit: int) -> tuple[Any, str | None]:
+        """A file as `_look` sees it now, and its digest; without one where it is larger, no file, or just changed."""
+        look, digest = _look(path), None
+        if not look or look[0] > limit or not stat.S_ISREG(look[3]):
+            return look, None
+        self.hashed.add(path)
+        try:
+            digest = content_digest(path)
+        except OSError:
+            pass
+        finally:
+            self.hashed.discard(path)
+        return look, digest if look == _look(path) else None
+
     def _removed(self, path: str) -> None:
         if not path or self._is_aside(path):
             return
         if not os.path.lexists(path):
             self._missed(path)
-        elif self.written.pop(path, None) is None or path in self.read:
+            return
+        self._changes(path)
+        if self.written.pop(path, None) is None or path in self.read:
             self.removed[path] = None  # it was there before this step
 
     def _named(self, event: str, source: Any, destination: Any, *places: int) -> None:
@@ -151,13 +195,14 @@ class Traces:
             if event == "os.rename":
                 self._removed(one)
             elif one not in self.written and not self._is_aside(one):
-                self.read[one] = None
+                self._reads(one)
         return None
 
     def _has_written(self, paths: Iterable[str]) -> None:
-        self.written.update(
-            (path, "write") for path in paths if path and not self._is_aside(path) and not self._source(path)
-        )
+        for path in paths:
+            if path and not self._is_aside(path) and not self._source(path):
+                self._changes(path)
+                self.written[path] = "write"
 
     def _source(self, path: str) -> str:
         """The source of what Python keeps in a cache of its own; empty for another file."""
@@ -252,82 +297,24 @@ class Traces:
         """A name as an absolute path; `place` is the open folder that it is relative to, if not -1."""
         try:
             name, place = (".", name) if name.__class__ is int else (name, place)
-            near = "" if place in (-1, None) else os.readlink(f"/proc/self/fd/{place}")
-            return os.path.abspath(os.path.join(near, os.fsdecode(name)))
+            near, name = "" if place in (-1, None) else os.readlink(f"/proc/self/fd/{place}"), os.fsdecode(name)
+            path = os.path.abspath(os.path.join(near, name))
+            if near or self.elsewhere or os.path.isabs(name):
+                self.absolute.add(path)
+            return path
         except (TypeError, ValueError, OSError):  # the folder is gone, or the system does not tell
             if place not in (-1, None):
                 self.unseen["an open folder"] = None
             return ""
 
-    def report(self, target: str) -> None:
-        """Write what was seen. A forked child has nothing to say."""
-        if os.getpid() != self.owner:
-            return
-        self.busy = True
-        self._look_again()
-        files = [self._file(path, "read") for path in list(self.read)]
-        files += [self._file(path, mode) for path, mode in list(self.written.items())]
-        files += [
-            {"path": path, "digest": ABSENT, "mode": "read"} for path in list(self.absent) if path not in self.written
-        ]
-        files += [
-            {"path": path, "digest": None, "mode": "remove"} for path in list(self.removed) if not os.path.exists(path)
-        ]
-        files += [
-            {"path": path, "digest": digest, "mode": "list"}
-            for path, digest in list(self.listed.items())
-            if os.path.isdir(path) or path not in self.made
-        ]
-        files += [{"path": path, "digest": link_digest(to), "mode": "link"} for path, to in list(self.links.items())]
-        files += [file for more in self.more for file in more()]
-        if not self.programs and not self.harmless and _had_children():
-            self.programs["a child of its own"] = None
-        network = self.network or any(name in sys.modules for name in NETWORK)
-        if "pyarrow.parquet" in sys.modules and "pyarrow.parquet.core" not in sys.modules:  # it is an old one
-            self.unseen["pyarrow"] = None
-        unseen = [*self.unseen, *(name for name in UNSEEN if name in sys.modules)]
-        found = {"files": [file for file in files if file], "network": network, "programs": list(self.programs)}
-        found["unseen"] = unseen
-        with open(f"{target}.part", "w", encoding="utf-8", errors="backslashreplace") as stream:
-            json.dump(found, stream)
-        os.replace(f"{target}.part", target)
 
-    def _look_again(self) -> None:
-        """What compiled code wrote: databases, and new files in the folders that it was given."""
-        for look in self.before:
-            look()
-        for folder in filter(os.path.isdir, list(self.filled)):
-            new = [path for path in self._below(folder) if (_look(path) or (0, 0))[1] > self.started]
-            self._has_written(path for path in new if path not in self.written)
-
-    def _file(self, path: str, mode: str) -> Any:
-        """A file as the report has it; None for one that is none (any more)."""
-        try:
-            if not os.path.isfile(path):
-                return None
-            changed = path not in self.written and os.stat(path).st_mtime > self.started
-            return {"path": path, "digest": None if changed else content_digest(path), "mode": mode}
-        except OSError:
-            return {"path": path, "digest": None, "mode": mode}
-
-
-def _look(path: str) -> tuple[int, float] | None:
-    """The size of a file, and when it was written; None where it is not there."""
+def _look(path: str) -> tuple[int, int, int, int] | None:
+    """The size of a file, when it was written, its number and kind; None where it is not there."""
     try:
         there = os.stat(path)
     except OSError:
         return None
-    return there.st_size, there.st_mtime
-
-
-def _had_children() -> bool:
-    """Whether other processes worked for this one, however they were started."""
-    try:
-        import resource
-    except ImportError:
-        return False
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime > 0
+    return there.st_size, there.st_mtime_ns, there.st_ino, there.st_mode
 
 
 def content_digest(path: str) -> str:
@@ -359,32 +346,3 @@ def names_digest(folder: str, without: Iterable[str] = ()) -> str:
     own = {os.path.basename(path) for path in without if os.path.dirname(path) == folder}
     names = sorted(n for n in os.listdir(folder) if n not in own and not n.startswith(".") and n != "__pycache__")
     return "sha256:" + hashlib.sha256("\0".join(names).encode("utf-8", "surrogateescape")).hexdigest()
-
-
-def load_program(path: str) -> dict[str, Any]:
-    """The names of a file of Python that is no module of the step's."""
-    from importlib.machinery import SourceFileLoader
-
-    names: dict[str, Any] = {"__name__": "kalec_traces"}
-    exec(SourceFileLoader("kalec_traces", path).get_code("kalec_traces"), names)  # type: ignore[arg-type]  # noqa: S102
-    return names
-
-
-def prefix(target: str, aside: Sequence[str]) -> str:
-    """Python text that starts the recording, to be put before a step's program; it leaves no name behind.
-
-    `target` is where the report goes, `aside` folders that do not count. Where anything fails there is no report.
-    """
-    other = os.path.join(os.path.dirname(__file__), "compiledreads.py")
-    load = '__import__("_frozen_importlib_external").SourceFileLoader("kalec_traces",p).get_code("kalec_traces")'
-    begin = f'n["start"]({target!r},{list(aside)!r},{other!r})'
-    return f'(lambda p,n:(exec({load},n),{begin}))({__file__!r},{{"__name__":"kalec_traces"}})\n'
-
-
-def start(target: str, aside: Sequence[str], program: str) -> None:
-    """Record from now on, until the process ends; `program` is the file `compiledreads.py`."""
-    traces = Traces([*aside, os.path.dirname(program)])
-    others = os.path.join(os.path.dirname(program), "unannounced.py")
-    load_program(others)["replace"](traces, lambda: load_program(program)["look"])
-    atexit.register(traces.report, target)
-    sys.addaudithook(traces.hook)

@@ -15,20 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-LOOKED_AT = frozenset(
-    {"polars", "pyarrow"}
-    | {f"pyarrow.{name}" for name in ("csv", "json", "orc", "feather", "ipc", "dataset", "parquet.core", "fs")}
-    | {f"pyarrow.{name}" for name in ("_s3fs", "_gcsfs", "_hdfs", "_azurefs")}
-    | {"sqlite3.dbapi2"}
-)
 ABSENT = "absent"  # as in `traces`
+LARGE = 1 << 28  # bytes
 JOURNALS = ("-wal", "-journal")
 ATTACH = 24  # SQLite's number for that action
 
 
-def replace(traces: Any, reads: Callable[[], Callable[[Any, Any], None]]) -> None:
-    """Put them in place. `reads` gives what looks at a module of LOOKED_AT."""
-    sys.meta_path.insert(0, Finder(traces, reads))
+def replace(traces: Any) -> Callable[[Any, Any], None]:
+    """Put them in place; gives what is to look at sqlite3.dbapi2 when it is imported."""
     _open(traces)
     _readlink(traces)
     _start(traces)
@@ -36,6 +30,7 @@ def replace(traces: Any, reads: Callable[[], Callable[[Any, Any], None]]) -> Non
     for name in ("sqlite3.dbapi2", "sqlite3"):
         if name in sys.modules:
             sqlite(sys.modules[name], traces)
+    return sqlite
 
 
 def _open(traces: Any) -> None:
@@ -115,39 +110,6 @@ def _find_module(traces: Any) -> None:
     sys.meta_path.append(Last(traces))
 
 
-class Finder:
-    """Has `compiledreads` look at what is imported under the names in LOOKED_AT, before anybody uses it."""
-
-    def __init__(self, traces: Any, reads: Callable[[], Callable[[Any, Any], None]]) -> None:
-        self.traces, self.reads = traces, reads
-
-    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
-        """Find a module as the others do."""
-        if name not in LOOKED_AT:
-            return None
-        found = (other.find_spec(name, path, target) for other in sys.meta_path if other is not self)
-        spec = next(filter(None, found), None)
-        if spec is not None and hasattr(spec.loader, "exec_module"):
-            self._look_after(spec.loader)
-        return spec
-
-    def _look_after(self, loader: Any) -> None:
-        load = loader.exec_module
-
-        def exec_module(module: Any) -> None:
-            load(module)
-            try:
-                look_at = sqlite if module.__name__ == "sqlite3.dbapi2" else self.reads()
-                look_at(module, self.traces)
-            except Exception:  # noqa: BLE001 another version than is known
-                self.traces.unseen[module.__name__.partition(".")[0]] = None
-
-        try:
-            loader.exec_module = exec_module
-        except AttributeError:
-            self.traces.unseen["a module that is loaded in a way of its own"] = None
-
-
 class Last:
     """Asked for a module when nobody else has it."""
 
@@ -209,7 +171,7 @@ class Databases:
             if path and path not in self.found and not self.traces._is_aside(path):
                 self.found[path] = _looks(path)
                 if self.found[path][0]:
-                    self.traces._opened(one, os.O_RDONLY)
+                    self.traces._reads(path, LARGE)  # nobody tells when it is changed
 
     def authorize(self, action: int, name: Any, *_: Any) -> int:
         """SQLite asks whether it may do something: it may."""
@@ -231,8 +193,8 @@ class Databases:
         found = []
         for path in (path + end for path in self.found if path in self.traces.read for end in JOURNALS):
             there = os.path.isfile(path) and os.path.getsize(path) > 0
-            absent = {"path": path, "digest": ABSENT, "mode": "read"}
-            found.append(self.traces._file(path, "read") if there else absent)
+            digest = self.traces._state(path, sys.maxsize)[1] if there else ABSENT
+            found.append({"path": path, "digest": digest, "mode": "read"})
         return found
 
 

@@ -66,7 +66,7 @@ class Ingest(Keeper):
     """Keeps the snapshots of one run; `warn` is told at the end what could not be kept.
 
     `taken` are, by task, the manifests of steps that this run takes over from others; `provenance` is the run's. Hooks
-    are called if `hooked`.
+    are called if `hooked`; `given` tells what the run was told that reaches a task (`keys.told`).
     """
 
     store: Store
@@ -77,6 +77,7 @@ class Ingest(Keeper):
     taken: Mapping[str, Manifest] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
     hooked: bool = True
+    given: Callable[[Task], Mapping[str, str]] = lambda task: {}
     _run: RunRecord = field(default_factory=lambda: RunRecord(""))
     _folder: Path = Path()
     _under: dict[str, _Under] = field(default_factory=dict)
@@ -123,6 +124,8 @@ class Ingest(Keeper):
     ) -> None:
         """Keep what tasks of a run that was killed had put out, but for what is kept. Raises StoreProblem, OSError."""
         self._run, self._folder = record, folder
+        told = {task: manifest.extra.get("given", {}) for (task, when), manifest in kept.items() if when == BEFORE}
+        self.given = lambda task: told.get(task.key, {})
         for one in done:
             key = one.task.key
             known = kept.get((key, AFTER))
@@ -197,6 +200,7 @@ class Ingest(Keeper):
             },
             inputs=inputs,
             variables=variables,
+            extra={"given": dict(told)} if (told := self.given(task)) else {},
         )
         self._under[task.key] = _Under(task, step, manifest)
         if self._under[task.key].is_kept:
@@ -269,6 +273,7 @@ class Ingest(Keeper):
             pipeline=self._run.pipeline,
             attempt=under.before.attempt,
             source=self._source(manifest.source),
+            extra={**manifest.extra, **under.before.extra},
         )
 
     def _variable(self, value: memoryview | None, about: Mapping[str, Any], folder: Path | None) -> VariableRecord:
@@ -294,7 +299,7 @@ class Ingest(Keeper):
             traces = _traces(self._folder / manifest.task / TRACES)
             files, network = tuple(traces.get("files", ())), bool(traces.get("network"))
             more: dict[str, Any] = {"traced": True} if traces else {}  # else nobody knows what it opened
-            more |= {name: traces[name] for name in ("programs", "unseen") if traces.get(name)}
+            more |= {name: traces[name] for name in ("programs", "unseen", "folder") if traces.get(name)}
             manifest = replace(manifest, files=files, network=network, extra={**manifest.extra, **more})
         if self.hooked:
             manifest = replace(manifest, hooks=hooks.call(manifest, self._problems.append))

@@ -5,14 +5,20 @@ Code, parameters and inputs, settings that reach the code, versions; not what it
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import itertools
 import json
+import os
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any
 
+from kalecompiler.diagnostics import UsageError
+from kalecompiler.local import pods, provided
+from kalecompiler.local.provided import Provided
 from kalecompiler.local.tasks import Task
 from kalecompiler.runtime import parameters as typed
 from kalecompiler.version import VERSION
@@ -24,19 +30,22 @@ _SETTINGS = ("handlers", "guards", "files", "hash", "max-artifact-size")
 class Facts:
     """What a step's outcome depends on, in parts that can be compared and named. All values are JSON values.
 
-    `code` is by piece of code, `inputs` has digests by variable, `settings` are those that reach the code.
+    `code` is by piece of code, `inputs` has digests by variable, `settings` are those that reach the code, `told` is what
+    the run was told that does (see the function).
     """
 
     code: Mapping[str, Any]
     parameters: Mapping[str, Any]
     inputs: Mapping[str, str]
     settings: Mapping[str, Any]
+    told: Mapping[str, str]
     versions: Mapping[str, str]
 
     @property
     def key(self) -> str:
         """The digest of all of it."""
-        text = json.dumps(asdict(self), sort_keys=True, ensure_ascii=True, default=repr)
+        parts = asdict(self) | {"parameters": {name: _text(value) for name, value in self.parameters.items()}}
+        text = json.dumps(parts, sort_keys=True, ensure_ascii=True, default=repr)
         return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -53,34 +62,72 @@ def step_of(task: Task) -> dict[str, Any]:
     return {}
 
 
-def facts(task: Task, arguments: Mapping[str, Any], inputs: Mapping[str, str], versions: Mapping[str, str]) -> Facts:
-    """The facts of a task that runs with the pipeline's `arguments`, inputs of these digests, and these versions."""
+def facts(
+    task: Task,
+    arguments: Mapping[str, Any],
+    inputs: Mapping[str, str],
+    versions: Mapping[str, str],
+    given: Mapping[str, str],
+) -> Facts:
+    """The facts of a task that runs with the pipeline's `arguments`, inputs of these digests, and these versions.
+
+    `given` is what the run was told for it (see `told`).
+    """
     step = step_of(task)
     notebook = str(step.get("notebook", ""))
     settings = {name: step[name] for name in _SETTINGS if name in step}
     settings |= {"environment": dict(task.env)} if task.env else {}
     settings |= {"packages": step["packages"]} if step.get("packages") else {}
+    settings |= {"together": pairs} if (pairs := list(_together(step))) else {}
     return Facts(
         code={_short(piece["name"], notebook): _piece(piece) for piece in step.get("code", ())}
         | ({"metrics": step["metrics"]["values"]} if step.get("metrics") else {}),
         parameters=typed.bind(step.get("parameters", {}), dict(arguments)),
         inputs=dict(inputs),
         settings=settings,
+        told=dict(given),
         versions=dict(versions),
     )
+
+
+def told(task: Task, sources: Provided, isolate: bool, folder: str) -> dict[str, str]:
+    """What a run was told that reaches a task: the folders of its volumes, its config maps, whether it is isolated.
+
+    A folder below the working folder `folder` is named relative to it; of a config map's values there are digests.
+    """
+    found = {"--isolate": "yes"} if isolate else {}
+    for mount in task.pod.folders:
+        if mount.kind in provided.OPTIONS and (place := sources.folder(mount.kind, mount.name)):
+            near = os.path.relpath(path := os.path.realpath(place), folder)
+            found[f"{provided.OPTIONS[mount.kind]} {mount.name}"] = path if near.startswith("..") else near
+    for reference in task.pod.references:
+        if reference.kind == pods.CONFIG_MAP:
+            with contextlib.suppress(UsageError):  # it is not there: the step cannot start
+                value = provided.value(sources, reference, task.name).encode("utf-8", "surrogateescape")
+                name = f"{provided.OPTIONS[reference.kind]} {reference.name}:{reference.key}"
+                found[name] = hashlib.sha256(value).hexdigest()
+    return found
+
+
+def _together(step: Mapping[str, Any]) -> Iterator[list[str]]:
+    """The pairs of outputs that may share an object which a later step changes, and that the same steps take."""
+    takers = {item["variable"]: sorted(item["for"]) for item in step.get("outputs", ())}
+    for group in step.get("guards", ()):
+        names = [name for name in group if name in takers] if isinstance(group, list) else []
+        yield from ([one, two] for one, two in itertools.combinations(names, 2) if takers[one] == takers[two])
 
 
 def difference(before: Facts, now: Facts) -> str:
     """The first thing, in words, in which the facts of two runs of a step differ; empty where they do not."""
     if before.code != now.code:
         return _difference(before.code, now.code, "its code in `{}` {}")
-    if before.parameters != now.parameters:
-        for name in sorted({*before.parameters, *now.parameters}):
-            if before.parameters.get(name) != now.parameters.get(name):
-                return f"the parameter `{name}` is {now.parameters.get(name)!r}, was {before.parameters.get(name)!r}"
+    for name in sorted({*before.parameters, *now.parameters}):
+        if _text(before.parameters.get(name)) != _text(now.parameters.get(name)):
+            return f"the parameter `{name}` is {now.parameters.get(name)!r}, was {before.parameters.get(name)!r}"
     for one, other, words in (
         (before.inputs, now.inputs, "its input `{}` {}"),
         (before.settings, now.settings, "its setting `{}` {}"),
+        (before.told, now.told, "what the run is given as `{}` {}"),
         (before.versions, now.versions, "the version of {} {}"),
     ):
         if found := _difference(one, other, words):
@@ -153,6 +200,11 @@ def _version(name: str) -> str:
 
 def _normal(name: str) -> str:
     return name.lower().replace("_", "-").replace(".", "-")
+
+
+def _text(parameter: Any) -> str:
+    """A parameter as text in which all counts that a step can see, the order of keys too."""
+    return json.dumps(parameter, default=repr)
 
 
 def _piece(piece: Mapping[str, Any]) -> list[Any]:

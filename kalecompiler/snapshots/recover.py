@@ -48,7 +48,7 @@ def recover(store: Store, record: RunRecord) -> RunRecord:
 
 def _done(store: Store, record: RunRecord, folder: Path) -> Iterator[Done]:
     """The tasks that came to their end, in their order, as far as their folders can be read."""
-    known = reuse.past(store, record).package.tasks
+    known = reuse.past(store, record, record.workdir).package.tasks
     for step in record.steps:
         task = known.get(step.key)
         try:

@@ -1,28 +1,28 @@
 """Which steps of a package need not run again, because a run that is kept has what they would compute.
 
 A step is reused where its facts are those of a step that succeeded, all steps above it are reused too, every file that
-it opened or wrote is as it was, and it reached nothing that cannot be compared: the network, other programs.
+it opened or wrote is as it was (`traced` tells), and it reached nothing that cannot be compared: the network, other
+programs.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
-import tempfile
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from kalecompiler.diagnostics import UsageError
-from kalecompiler.local import traces
+from kalecompiler.local import pods
 from kalecompiler.local.executor import Produced
 from kalecompiler.local.taken import Taken
-from kalecompiler.local.tasks import FromTask, Package, Task, levels, read_package
-from kalecompiler.snapshots import keys, signing
-from kalecompiler.snapshots.manifest import AFTER, Manifest, RunRecord, VariableRecord
+from kalecompiler.local.tasks import FromTask, Package, Task, ancestors, levels, read_package
+from kalecompiler.snapshots import keys, signing, traced
+from kalecompiler.snapshots.manifest import AFTER, FAILED, Manifest, RunRecord, VariableRecord
 from kalecompiler.snapshots.objects import StoreProblem
 from kalecompiler.snapshots.store import Store
+from kalecompiler.snapshots.traced import Now
 from kalecompiler.wording import listed
 
 REUSED, RUNS = "reused", "runs"
@@ -30,20 +30,24 @@ REUSED, RUNS = "reused", "runs"
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """A run that is kept: its package and what its steps left."""
+    """A run that is kept: its package and what its steps left; `here` has them with the files as they are found from
+    the present working folder, `read` the files that steps read and did not change."""
 
     record: RunRecord
     package: Package
     manifests: Mapping[tuple[str, str], Manifest]
+    here: Mapping[tuple[str, str], Manifest]
+    read: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Whether a step runs, and why; `manifest` is what a reused one left, in the run that it is taken from."""
+    """Whether a step runs, and why; `manifest` is what a reused one left, in the run that it is taken from, `run`."""
 
     task: Task
     why: str
     manifest: Manifest | None = None
+    run: Past | None = None
 
     @property
     def reused(self) -> bool:
@@ -57,10 +61,13 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is to run: the package, its arguments; `again` are tasks that shall run in any case."""
+    """What is to run: the package, its arguments, in the working folder `folder`; `again` are tasks that shall run in
+    any case; `told` is what the run is told that reaches a task (`keys.told`)."""
 
     package: Package
     arguments: Mapping[str, Any]
+    folder: str
+    told: Callable[[Task], Mapping[str, str]] = lambda task: {}
     again: frozenset[str] = frozenset()
     trust: bool = False
     cache: Mapping[str, bool] = field(default_factory=dict)
@@ -77,8 +84,8 @@ class Reuse:
 class Lately:
     """The runs of a pipeline, newest first, each read when it is first asked for; those that cannot be are left out."""
 
-    def __init__(self, store: Store, pipeline: str, most: int = 20) -> None:
-        self._store = store
+    def __init__(self, store: Store, pipeline: str, folder: str, most: int = 20) -> None:
+        self._store, self._folder = store, folder
         self._waiting = [record for record in store.runs() if record.pipeline == pipeline][:most]
         self._read: list[Past] = []
 
@@ -87,12 +94,15 @@ class Lately:
         yield from self._read
         while self._waiting:
             with contextlib.suppress(UsageError):
-                self._read.append(past(self._store, self._waiting.pop(0)))
+                self._read.append(past(self._store, self._waiting.pop(0), self._folder))
                 yield self._read[-1]
 
 
-def past(store: Store, record: RunRecord) -> Past:
-    """A run as it is kept. Raises StoreProblem where its package is not, or is damaged."""
+def past(store: Store, record: RunRecord, folder: str) -> Past:
+    """A run as it is kept, for one in the working folder `folder`.
+
+    Raises StoreProblem where its package is not kept, or is damaged.
+    """
     import yaml
 
     if record.package is None:
@@ -103,19 +113,22 @@ def past(store: Store, record: RunRecord) -> Past:
         package = read_package(documents[0], documents[1] if len(documents) > 1 else None)
     except (yaml.YAMLError, IndexError) as error:
         raise StoreProblem(f"the package of run {record.run} cannot be read: {error}") from None
-    return Past(record, package, store.manifests(record.run))
+    manifests = store.manifests(record.run)
+    here = {at: traced.moved(manifest, record.workdir, folder) for at, manifest in manifests.items()}
+    return Past(record, package, manifests, here, traced.only_read(here.values()))
 
 
 def decide(wanted: Wanted, store: Store, runs: Iterable[Past]) -> dict[str, Decision]:
     """What becomes of each task, by its key, in an order in which they can run. `runs` are asked in their order."""
     decisions: dict[str, Decision] = {}
+    now = Now(wanted.folder)
     for level in levels(wanted.package.tasks):
         for key in level:
-            decisions[key] = _decide(wanted.package.tasks[key], wanted, runs, decisions)
-    return _with_all_outputs(wanted.package, store, decisions)
+            decisions[key] = _decide(wanted.package.tasks[key], wanted, runs, decisions, now)
+    return _settled(wanted.package, store, decisions, runs, now)
 
 
-def _decide(task: Task, wanted: Wanted, runs: Iterable[Past], decisions: Mapping[str, Decision]) -> Decision:
+def _decide(task: Task, wanted: Wanted, runs: Iterable[Past], decisions: Mapping[str, Decision], now: Now) -> Decision:
     if task.key in wanted.again:
         return Decision(task, "it is to run again")
     if task.always:
@@ -130,15 +143,15 @@ def _decide(task: Task, wanted: Wanted, runs: Iterable[Past], decisions: Mapping
     reasons = []
     for run in runs:
         manifest = run.manifests.get((task.key, AFTER))
-        reason = _why_not(task, wanted, run, manifest, decisions)
+        reason = _why_not(task, wanted, run, manifest, decisions, now)
         if not reason and manifest is not None:
-            return Decision(task, f"as in {run.record.run}", manifest)
+            return Decision(task, f"as in {run.record.run}", run.here[task.key, AFTER], run)
         reasons.append(reason)
     return Decision(task, next(filter(None, reasons), "no run is kept that has it"))
 
 
 def _why_not(
-    task: Task, wanted: Wanted, run: Past, manifest: Manifest | None, decisions: Mapping[str, Decision]
+    task: Task, wanted: Wanted, run: Past, manifest: Manifest | None, decisions: Mapping[str, Decision], now: Now
 ) -> str:
     """Why a step cannot be taken from a run; empty where it can."""
     if manifest is None or manifest.status not in ("", "succeeded"):
@@ -152,9 +165,17 @@ def _why_not(
         return f"{run.record.run} did not have it"
     compiler = str(run.record.origin("versions").get("kalecompiler", ""))
     digests = {name: str(item.get("digest")) for name, item in manifest.inputs.items()}
-    one = keys.facts(before, run.record.parameters, digests, keys.versions_of(manifest.environment, compiler, task))
-    other = keys.facts(task, wanted.arguments, _inputs(task, decisions), keys.versions_here(task))
-    return keys.difference(one, other) or outside(manifest, run.manifests, wanted.cache.get(task.key) is True)
+    versions = keys.versions_of(manifest.environment, compiler, task)
+    one = keys.facts(before, run.record.parameters, digests, versions, manifest.extra.get("given", {}))
+    own = keys.versions_here(task)
+    other = keys.facts(task, wanted.arguments, _inputs(task, decisions), own, wanted.told(task))
+    cache = wanted.cache.get(task.key) is True
+    if found := keys.difference(one, other) or outside(manifest, cache):
+        return found
+    tasks = wanted.package.tasks
+    above = {key: decisions[key].manifest for key in ancestors(tasks, task.key) - {task.key}}
+    others = [m for (key, _), m in run.here.items() if key not in above]
+    return traced.otherwise(run.here[task.key, AFTER], traced.last(above, tasks), others, now, cache)
 
 
 def _ended(status: str) -> str:
@@ -177,11 +198,10 @@ def _output(manifest: Manifest, variable: str) -> VariableRecord | None:
     return manifest.variables.get(variable)
 
 
-def outside(manifest: Manifest, run: Mapping[tuple[str, str], Manifest], cache: bool = False) -> str:
-    """What a step did that a later run cannot rely on, or that is otherwise now; empty where there is nothing.
+def outside(manifest: Manifest, cache: bool = False) -> str:
+    """What a step did that a later run cannot rely on; empty where there is nothing.
 
-    `run` has all manifests of its run: what a step of the run wrote is no change from outside. `cache` is its setting
-    `cache:enabled`: then the network and other programs do not count.
+    `cache` is its setting `cache:enabled`: then the network and other programs do not count.
     """
     if not manifest.extra.get("traced"):
         return "" if cache else "what it opened was not recorded"
@@ -192,84 +212,55 @@ def outside(manifest: Manifest, run: Mapping[tuple[str, str], Manifest], cache: 
     if (unseen := manifest.extra.get("unseen")) and not cache:
         names = ", ".join(map(str, unseen))
         return f"{names} may have read files that cannot be seen: `cache:enabled` takes it all the same"
-    return next(filter(None, (_changed(file, manifest, run) for file in manifest.files)), "")
+    return ""
 
 
-def _changed(file: Mapping[str, Any], manifest: Manifest, run: Mapping[tuple[str, str], Manifest]) -> str:
-    """How a file, or a list of files, is not as its run left it; empty where it is, or where that does not matter."""
-    path, mode = str(file.get("path")), str(file.get("mode"))
-    if mode == "link":
-        return "" if traces.leads(path) == file.get("digest") else f"it asked where {_shown(path)} leads: elsewhere now"
-    verb = {"list": "listed", "read": "read"}.get(mode, "wrote")
-    all_of_it = [f for m in run.values() for f in m.files if f.get("path") == path]
-    if mode == "remove":
-        known = {f.get("digest") for f in all_of_it}
-        return f"it removed {_shown(path)}, which is there again" if _is_news(path, known) else ""
-    own = {str(f.get("mode")) for f in manifest.files if f.get("path") == path}
-    if file.get("digest") == traces.ABSENT:
-        known = {f.get("digest") for f in all_of_it}
-        return f"it looked for {_shown(path)}, which was not there then" if _is_news(path, known) else ""
-    if verb == "wrote" and ("read" in own or not _read_by_others(path, manifest, run)):
-        gone = mode == "write" and not os.path.exists(path) and not path.startswith(tempfile.gettempdir())  # noqa: PTH110
-        return f"it wrote {_shown(path)}, which is not there any more" if gone else ""
-    known = {f.get("digest") for f in all_of_it}
-    if file.get("digest") is None:
-        return f"it {verb} {_shown(path)}, which others changed while it ran"
-    try:
-        if mode == "list":
-            written = {str(f["path"]) for m in run.values() for f in m.files if f.get("mode") in ("write", "append")}
-            here, known = traces.names_digest(path, written), {file.get("digest")}
-        else:
-            here = traces.content_digest(path)
-    except OSError:
-        return f"it {verb} {_shown(path)}, which is not there any more"
-    return "" if here in known else f"it {verb} {_shown(path)}, which has changed"
-
-
-def _is_news(path: str, known: Collection[Any]) -> bool:
-    """Whether something is at a path that no step of the run knew there."""
-    try:
-        return os.path.lexists(path) and traces.content_digest(path) not in known
-    except OSError:
-        return True
-
-
-def _read_by_others(path: str, manifest: Manifest, run: Mapping[tuple[str, str], Manifest]) -> bool:
-    """Whether another step of the run read a file without writing it."""
-    for other in run.values():
-        modes = {f.get("mode") for f in other.files if f.get("path") == path}
-        if other.task != manifest.task and modes == {"read"}:
-            return True
-    return False
-
-
-def _shown(path: str) -> str:
-    """A path as a reader likes it: relative where it lies below the current folder."""
-    near = os.path.relpath(path)
-    return path if near.startswith("..") else near
-
-
-def _with_all_outputs(package: Package, store: Store, decisions: Mapping[str, Decision]) -> dict[str, Decision]:
-    """The decisions, with every step run again that would be asked for what its snapshot does not have."""
+def _settled(
+    package: Package, store: Store, decisions: Mapping[str, Decision], runs: Iterable[Past], now: Now
+) -> dict[str, Decision]:
+    """The decisions, with every step run again that those which run leave no other choice: what it handed on is not
+    there, or the files that it shares with them are not as it left them."""
     found = dict(decisions)
     changed = True
     while changed:
         changed = False
+        reasons = _shared(package, found, runs, now)
         for key, decision in list(found.items()):
             if decision.manifest is None:
                 continue
-            reason = _lacks(package, store, found, key, decision.manifest)
             running = [found[above].task.name for above in sorted(decision.task.after) if not found[above].reused]
+            reason = _lacks(package, store, found, key, decision.manifest)
             if not reason and running:
                 reason = f"{listed(running)}, above it, {'runs' if len(running) == 1 else 'run'}"
-            if reason:
+            if reason := reason or reasons.get(key, ""):
                 found[key] = Decision(decision.task, reason)
                 changed = True
     return found
 
 
+def _shared(package: Package, decisions: Mapping[str, Decision], runs: Iterable[Past], now: Now) -> dict[str, str]:
+    """Why reused steps must run for the sake of what they share with others: files, and the run's new volumes."""
+    reused = {key: one.manifest for key, one in decisions.items() if one.manifest}
+    around = {key: one.run.read for key, one in decisions.items() if one.manifest and one.run}
+    running = {key: _known(key, runs) for key, one in decisions.items() if not one.reused}
+    found = traced.conflicts(package.tasks, reused, running, now) | traced.spoilt(package.tasks, reused, around, now)
+    for key in running:
+        names = {mount.name for mount in package.tasks[key].pod.folders if mount.kind == pods.NEW}
+        for other in reused:
+            if common := names & {m.name for m in package.tasks[other].pod.folders if m.kind == pods.NEW}:
+                name = package.tasks[key].name
+                found.setdefault(other, f"{name}, which runs, has the same new volume `{min(common)}`")
+    return found
+
+
+def _known(key: str, runs: Iterable[Past]) -> list[Manifest]:
+    """What is known of a task's last go, if any run that is kept has it."""
+    found = ([m for when in (AFTER, FAILED) if (m := run.here.get((key, when)))] for run in runs)
+    return next(filter(None, found), [])
+
+
 def _lacks(package: Package, store: Store, decisions: Mapping[str, Decision], key: str, manifest: Manifest) -> str:
-    """What a reused step would have to hand to one that runs, and cannot."""
+    """What a reused step would have to hand to one that runs, or to keep, and cannot."""
     variables = {item["port"]: item["variable"] for item in keys.step_of(package.tasks[key]).get("outputs", ())}
     for decision in decisions.values():
         if decision.reused:
@@ -283,7 +274,8 @@ def _lacks(package: Package, store: Store, decisions: Mapping[str, Decision], ke
                 return f"its snapshot does not have `{variable}`, which `{decision.task.name}` needs"
             if record.file and not store.has(record.file):
                 return f"its snapshot of `{variable}`, which `{decision.task.name}` needs, is damaged"
-    return ""
+    broken = [name for name, one in manifest.variables.items() if one.file and not store.has(one.file)]
+    return f"its snapshot of `{broken[0]}` is damaged" if broken else ""
 
 
 def of(decisions: Mapping[str, Decision], store: Store) -> Reuse:
