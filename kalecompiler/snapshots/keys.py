@@ -30,8 +30,8 @@ _SETTINGS = ("handlers", "guards", "files", "hash", "max-artifact-size")
 class Facts:
     """What a step's outcome depends on, in parts that can be compared and named. All values are JSON values.
 
-    `code` is by piece of code, `inputs` has digests by variable, `settings` are those that reach the code, `told` is what
-    the run was told that does (see the function).
+    `code` is by piece of code, `inputs` has digests by variable, `settings` are those that reach the code, and
+    `told` is what the run was told that does (see the function).
     """
 
     code: Mapping[str, Any]
