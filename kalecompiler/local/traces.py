@@ -74,6 +74,7 @@ class Traces:
         self.elsewhere = False
         self.folder = self._path(".")
         self.started = time.time_ns()
+        self.importing = frozenset(map(os.path.abspath, sys.path))
         self.owner = os.getpid()
         self.busy = False
 
@@ -258,7 +259,7 @@ class Traces:
             return
         for one in self._names("." if name is None else name):
             path = self._path(one)
-            if "importlib" not in asking or path not in map(os.path.abspath, sys.path):  # what is installed
+            if "importlib" not in asking or path not in self.importing:  # what is installed
                 self._list(path)
 
     def _list(self, path: str) -> None:
