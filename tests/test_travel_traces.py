@@ -135,7 +135,8 @@ ROWS = [
         write("stale/sub/inner.py", "V = 2"), "it read stale/sub/inner.py, which has changed"),
     Row("compiled", FIND.format("compiled") + "x = __import__('bare').V", lambda: compiled("compiled", 22),
         "it read compiled/bare.pyc, which has changed"),
-    Row("installed", "import importlib.metadata as m, sys; sys.path.append('installed')\nx = len(list(m.distributions(path=['installed'])))",
+    Row("installed", "import importlib.metadata as m, sys; sys.path.append('installed')\n"
+        "x = len(list(m.distributions(path=['installed'])))",
         lambda: Path("installed/a-1.dist-info").mkdir(), "it listed installed"),
     # processes
     Row("pool", "import multiprocessing, subprocess; subprocess.run(['nproc'])\n"
