@@ -493,3 +493,18 @@ def test_a_damaged_snapshot_that_nobody_needs(plan: Callable[..., Plan]) -> None
     _remove_values(".kalec/runs")
     _remove_values(".kalec/store/objects")
     assert plan()["scale"] == ("runs", "its snapshot of `scaled` is damaged")
+
+
+def test_steps_that_share_a_new_volume(plan: Callable[..., Plan]) -> None:
+    """It is empty in a new run: all steps that have it are taken over, or none."""
+    place = "open(os.environ['KALE_VOLUME_S'] + '/f', '{}')"
+    tag = "new-volume:s:/s:size=1Gi,class=x"
+    text = f"# %% imports\nimport os\n# %% step:a {tag}\n{place.format('w')}.write('1')\nx = 1\n"
+    text += f"# %% step:b prev:a {tag}\ny = {place.format('r')}.read()\n# %% step:c prev:b\nz = 1"
+    write(text)
+    kalec("run", "n.ipynb")
+    assert runs(plan()) == []
+    write(text.replace("z = 1", "z = 2"))
+    assert runs(plan()) == ["c"]
+    write(text.replace(".read()", ".read() * 2"))
+    assert plan()["a"] == ("runs", "b, which runs, has the same new volume `s`")

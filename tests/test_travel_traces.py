@@ -20,7 +20,7 @@ from support import write_notebook
 from kalecompiler import cli
 from kalecompiler.local import tracestart
 from kalecompiler.local.traces import Traces, content_digest
-from kalecompiler.snapshots import compare
+from kalecompiler.snapshots import compare, traced
 from kalecompiler.snapshots.manifest import Manifest
 
 DATA = {"path": "data.txt", "mode": "read", "digest": "sha256:0"}
@@ -329,6 +329,27 @@ def test_names_that_are_relative_to_an_open_folder(tmp_path: Path) -> None:
     traces.hook("os.rename", ("a", "b", place, place))
     os.close(place)
     assert (traces.written, traces.removed) == ({str(tmp_path / "b"): "write"}, {})
+
+
+def test_where_files_are_looked_for_in_a_project_that_was_moved(tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    for path in (one / "both", two / "both", two / "new", tmp_path / "data"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("")
+
+    def places(path: str, absolute: bool = True, folder: str = str(one)) -> list[str]:
+        file = {"path": str(tmp_path / path), "mode": "read", **({"absolute": True} if absolute else {})}
+        manifest = Manifest("run", "a", "after", files=(file,), extra={"folder": folder} if folder else {})
+        found = traced.moved(manifest, str(one), str(two)).files
+        return [str(Path(one["path"]).relative_to(tmp_path)) for one in found]
+
+    assert places("one/both", absolute=False) == ["two/both"]
+    assert places("one/both") == ["two/both", "one/both"]
+    assert places("one/both", absolute=False, folder="") == ["two/both", "one/both"], "an old record does not tell"
+    assert places("one/new") == places("one/new", folder="") == ["two/new"]
+    assert places("data") == ["data"]
+    assert places("one", absolute=True) == ["two", "one"]
+    assert places("one/both", folder=str(two)) == ["one/both"]
 
 
 @pytest.mark.parametrize(

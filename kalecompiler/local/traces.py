@@ -159,7 +159,7 @@ class Traces:
     def _state(self, path: str, limit: int) -> tuple[Any, str | None]:
         """A file as `_look` sees it now, and its digest; without one where it is larger, no file, or just changed."""
         look, digest = _look(path), None
-        if not look or look[0] > limit or not stat.S_ISREG(look[3]):
+        if not look or look[0] > limit or not stat.S_ISREG(look[3]) or os.getpid() != self.owner:
             return look, None
         self.hashed.add(path)
         try:

@@ -57,7 +57,8 @@ def _places(file: Mapping[str, Any], was: str, folder: str, told: bool) -> Itera
     path = str(file["path"])
     there = os.path.normpath(f"{folder}/{os.path.relpath(path, was)}")
     absolute = bool(file.get("absolute")) or not told
-    first, second = (there, path) if path.startswith(was + os.sep) or not absolute else (path, there)
+    below = f"{path}/".startswith(f"{was}/")
+    first, second = (there, path) if below or not absolute else (path, there)
     yield first
     if absolute and second != first and os.path.lexists(second):
         yield second
