@@ -336,10 +336,9 @@ class Traces:
 
     def _file(self, path: str, mode: str) -> Any:
         """A file that was written, as the report has it; None for one that is none (any more)."""
-        try:
-            return {"path": path, "digest": content_digest(path), "mode": mode} if os.path.isfile(path) else None
-        except OSError:
-            return {"path": path, "digest": None, "mode": mode}
+        return (
+            {"path": path, "digest": self._state(path, sys.maxsize)[1], "mode": mode} if os.path.isfile(path) else None
+        )
 
 
 def _look(path: str) -> tuple[int, int, int, int] | None:
