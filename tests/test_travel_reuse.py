@@ -379,6 +379,7 @@ def test_a_project_that_is_moved_or_copied(
     assert plan(*given)["a"] == ("runs", "it read x.txt, which has changed")
     Path("x.txt").write_text("1")
     (chain / "x.txt").write_text("3")
+    shutil.rmtree(chain / "out")
     assert runs(plan(*given)) == [], "its name was relative"
     (chain / "y.txt").write_text("3")
     assert plan(*given)["a"] == ("runs", f"it read {chain}/y.txt, which has changed")

@@ -117,6 +117,8 @@ class Traces:
         if path.endswith(".pyc") and (source := self._source(path)):
             if flags & 3 or "-packages/" in source or not os.path.exists(source):
                 return
+            if path in self.absolute:
+                self.absolute.add(source)
             path = source  # of which Python asked only the date
         if not path or self._is_aside(path):
             return

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
-    from kalecompiler.local.traces import ABSENT, Traces, _look, content_digest, link_digest
+    from kalecompiler.local.traces import ABSENT, Traces, _look, link_digest
 
 # These connect in compiled code, where no hook sees it.
 NETWORK = ("pycurl", "psycopg2", "psycopg_c", "psycopg_binary", "MySQLdb", "pyodbc", "connectorx")
@@ -78,7 +78,7 @@ def report(traces: Traces, target: str) -> None:
     traces.busy = True
     _look_again(traces)
     files = [_read_file(traces, path, *known) for path, known in list(traces.read.items())]
-    files += [_file(path, mode) for path, mode in list(traces.written.items())]
+    files += [_file(traces, path, mode) for path, mode in list(traces.written.items())]
     files += [
         {"path": path, "digest": ABSENT, "mode": "read"} for path in list(traces.absent) if path not in traces.written
     ]
@@ -128,12 +128,11 @@ def _read_file(traces: Traces, path: str, look: Any, digest: str | None) -> Any:
     return {"path": path, "digest": digest, "mode": "read"}
 
 
-def _file(path: str, mode: str) -> Any:
+def _file(traces: Traces, path: str, mode: str) -> Any:
     """A file that was written, as the report has it; None for one that is none (any more)."""
-    try:
-        return {"path": path, "digest": content_digest(path), "mode": mode} if os.path.isfile(path) else None
-    except OSError:
-        return {"path": path, "digest": None, "mode": mode}
+    if not os.path.isfile(path):
+        return None
+    return {"path": path, "digest": traces._state(path, sys.maxsize)[1], "mode": mode}
 
 
 def _had_children() -> bool:

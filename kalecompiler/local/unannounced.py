@@ -119,9 +119,9 @@ class Last:
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
         """Note it."""
         for folder in list(sys.path if path is None else path):
-            place = self.traces._path(os.path.join(folder, name.rpartition(".")[2]))
-            for one in (f"{place}.py", os.path.join(place, "__init__.py")):
-                if place and not self.traces._is_aside(one) and not os.path.lexists(one):
+            place = os.path.join(folder, name.rpartition(".")[2])
+            for one in map(self.traces._path, (f"{place}.py", os.path.join(place, "__init__.py"))):
+                if one and not self.traces._is_aside(one) and not os.path.lexists(one):
                     self.traces._missed(one)
 
 
@@ -191,7 +191,10 @@ class Databases:
     def journals(self) -> list[Any]:
         """What their journals have belongs to what was read; an empty one is none."""
         found = []
-        for path in (path + end for path in self.found if path in self.traces.read for end in JOURNALS):
+        for one, end in ((one, end) for one in self.found if one in self.traces.read for end in JOURNALS):
+            path = one + end
+            if one in self.traces.absolute:
+                self.traces.absolute.add(path)
             there = os.path.isfile(path) and os.path.getsize(path) > 0
             digest = self.traces._state(path, sys.maxsize)[1] if there else ABSENT
             found.append({"path": path, "digest": digest, "mode": "read"})
