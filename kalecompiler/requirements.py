@@ -118,7 +118,7 @@ def _written(reading: Reading, findings: list[Diagnostic], files: Mapping[str, s
     found = _Written()
     if reading.settings.requirements is not None:
         lines = read_requirements(reading.settings.requirements)
-        found.pinned += lines.lines
+        found.pinned += [*lines.lines, *lines.pinned]
         findings += [_diagnostic(p, Location(str(reading.book.path))) for p in lines.problems]
     for part in reading.parts:
         step = part.annotation.step if part.annotation.role is Role.STEP else None
@@ -128,7 +128,8 @@ def _written(reading: Reading, findings: list[Diagnostic], files: Mapping[str, s
                 goal.append(text)
                 continue
             lines = read_reference(text, reading.book.path.parent, files)
-            (found.pinned if text.startswith("-c") else goal).extend(lines.lines)
+            goal += lines.lines
+            found.pinned += lines.pinned
             findings += [_diagnostic(replace(p, line=line), _at(reading, part, line)) for p in lines.problems]
     return found
 
