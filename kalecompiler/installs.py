@@ -38,6 +38,7 @@ _LOST = {
     "-i", "--index-url", "--extra-index-url", "-f", "--find-links", "--trusted-host", "-t", "--target", "--prefix",
     "--root", "--no-binary", "--only-binary", "--platform", "--python-version", "--proxy", "--cert",
 }  # fmt: skip
+_LEADING = re.compile(rf"(?:(?:{'|'.join(sorted(_VALUED | _LOST))})\s+\S+|-\S+)\s+")
 _LISTS = {"-r": "-r", "--requirement": "-r", "-c": "-c", "--constraint": "-c"}
 _INDEX = {"-i", "--index-url", "--extra-index-url", "-f", "--find-links", "--trusted-host"}
 
@@ -87,8 +88,7 @@ def valid_requirement(text: str) -> bool:
 def _single(command: str) -> Outcome | None:
     """The outcome of one simple command: pip, conda, or None for any other."""
     if match := _PIP.match(command):
-        verb, _, rest = match["rest"].strip().partition(" ")
-        return _pip(verb, rest)
+        return _pip(match["rest"].strip())
     if match := _CONDA.match(command):
         return _conda(match["rest"])
     return None
@@ -110,9 +110,14 @@ def _pieces(command: str) -> list[str]:
     return [part.strip() for part in parts if part.strip()]
 
 
-def _pip(verb: str, rest: str) -> Outcome:
+def _pip(arguments: str) -> Outcome:
+    """What `pip arguments` becomes. Options may stand before the verb, too."""
+    start = 0
+    while option := _LEADING.match(arguments, start):
+        start = option.end()
+    verb, *rest = arguments[start:].split(None, 1) or [""]
     if verb == "install":
-        return _install(rest)
+        return _install(" ".join([arguments[:start], *rest]))
     if verb in ("uninstall", "download", "wheel"):
         message = f"`pip {verb}` has no effect in a step: its packages come with the image or from requirements"
         return Outcome("pass", problems=(problem(PIP_OPTION, message, "remove the line"),))

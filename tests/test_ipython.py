@@ -137,6 +137,8 @@ def test_names_that_a_command_may_read(source: str, names: list[tuple[int, str]]
         ("%%capture\n!pip install a", ["a"]),
         ("get_ipython().system('pip install a')", ["a"]),
         ("get_ipython().run_line_magic('pip', 'install a')", ["a"]),
+        ("!python -m pip -q --timeout 9 install a==1", ["a==1"]),
+        ("!pip --no-cache-dir  install\ta", ["a"]),
     ],
 )  # fmt: skip
 def test_requirements(source: str, requirements: list[str]) -> None:
