@@ -184,9 +184,15 @@ def _request(paths: tuple[Path, ...], given: dict[str, Any]) -> Request:
         cache=not given["no_cache"] and not reads,
         force_exclude=given["force_exclude"],
         skip_untagged=given["skip_untagged"],
-        data=sys.stdin.buffer.read() if reads else None,
+        data=_stdin() if reads else None,
         name=name,
     )
+
+
+def _stdin() -> bytes:
+    if sys.stdin is None:  # closed by the caller, as in `kalec check - <&-`
+        raise UsageError("there is no stdin to read: name the notebook")
+    return sys.stdin.buffer.read()
 
 
 def _fixes(
