@@ -121,11 +121,14 @@ def compile_(paths: tuple[Path, ...], only_check: bool, image: str | None, stric
     """Write the pipeline package of a notebook.
 
     Without --output it is NAME.yaml for NAME.ipynb, in the folder that `output` in [tool.kalecompiler] names, else in
-    the current one. With --check the packages of notebooks (files, folders, patterns; else those that the configuration
-    names) are compared with what the notebooks compile to; they are looked for beside the notebooks, unless `output`
-    says where. Differences are shown as a diff, and the exit status is 1.
+    the current one; a file there that kalec did not write stays. With --check the packages of notebooks (files,
+    folders, patterns; else those that the configuration names) are compared with what the notebooks compile to; they
+    are looked for beside the notebooks, unless `output` says where. Differences are shown as a diff, and the exit
+    status is 1.
     """
     if only_check:
+        if request["output"] or request["no_limit"] or request["format_"] != "yaml":
+            raise UsageError("--check writes nothing, and compares YAML: leave out --output, --format and --no-limit")
         return _check_packages(paths, {"image": image}, strict)
     if len(paths) != 1:
         raise UsageError(f"name one notebook to compile, not {len(paths)}: `kalec compile churn.ipynb`")
@@ -135,6 +138,7 @@ def compile_(paths: tuple[Path, ...], only_check: bool, image: str | None, stric
 def _compile(
     notebook: Path, options: dict[str, Any], strict: bool, output: Path | None, format_: str, no_limit: bool
 ) -> int:
+    target = output or commands.package_path(notebook, format_)
     package = commands.compile_(notebook, options, limit=not no_limit, tracked=True)
     console.findings(package.diagnostics, err=True)
     for text in package.notes:
@@ -142,7 +146,6 @@ def _compile(
     if commands.status(package.diagnostics, strict):
         console.error("not written, as --strict takes warnings for errors")
         return 1
-    target = output or commands.package_path(notebook).with_suffix(f".{format_}")
     console.write(target, package.compiled.module if format_ == "py" else package.compiled.text)
     console.note(package.summary)
     return 0

@@ -100,11 +100,19 @@ def _with_trackers(pipeline: Pipeline, path: Path) -> tuple[Pipeline, list[str]]
     return replace(pipeline, trackers=found), said
 
 
-def package_path(path: Path) -> Path:
-    """Where the package of a notebook is written if nothing else is said. Raises UsageError."""
+def package_path(path: Path, format_: str) -> Path:
+    """Where the package of a notebook is written if nothing else is said.
+
+    Raises UsageError where a file of somebody else's would be lost: `train.ipynb` may stand beside its `train.yaml`.
+    """
     from kalecompiler import packagecheck
 
-    return packagecheck.package_path(path, beside=False)
+    target = packagecheck.package_path(path, beside=False).with_suffix(f".{format_}")
+    if packagecheck.is_foreign(target):
+        raise UsageError(
+            f"{target} is there, and was not written by kalec: replace it with `-o {target}`, or name another"
+        )
+    return target
 
 
 def check_packages(paths: Sequence[Path], options: Options) -> Compared:

@@ -16,6 +16,7 @@ from kalecompiler.tagged import is_tagged
 
 _LONGEST = 200
 _SHORT = 120
+_START = 1000
 _HEADER = re.compile(r"compiled by kalecompiler (\S+) from")
 _SDK = re.compile(r"^sdkVersion: (?:'|\")?(\S+?)(?:'|\")?$", re.MULTILINE)
 
@@ -58,6 +59,16 @@ def package_path(path: Path, beside: bool = True) -> Path:
     if not isinstance(folder, str):
         raise UsageError(f'{config}: `output` must be a folder, as in `output = "pipelines"`')
     return Path(os.path.relpath(config.parent / folder / f"{path.stem}.yaml"))
+
+
+def is_foreign(path: Path) -> bool:
+    """Whether a file is there that we did not write: what we write says so at its beginning."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(_START)
+    except OSError:
+        return False
+    return bool(start.strip()) and b"ed by kalecompiler " not in start
 
 
 def compare(paths: Iterable[Path], compiled: Callable[[Path], str]) -> Compared:
