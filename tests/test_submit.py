@@ -280,6 +280,7 @@ LOST = {
     "no such run": (["show", "nothing"], "there is no run `nothing` at"),
     "no such experiment": (["runs", "--experiment", "none"], "there is no experiment `none` at"),
     "no latest run": (["show", "latest"], "there is no run `latest` at"),
+    "an empty word": (["stop", ""], "the run is empty: name one"),
     "no run long ago": (["stop", "latest~3"], "there is no run `latest~3` at"),
 }
 
