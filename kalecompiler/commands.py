@@ -38,11 +38,12 @@ Options = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """A compiled notebook, with the warnings of all phases."""
+    """A compiled notebook, with the warnings of all phases; `source` is what its file held."""
 
     pipeline: Pipeline
     compiled: Compiled
     diagnostics: tuple[Diagnostic, ...]
+    source: bytes
     experiment: str | None = None
     notes: tuple[str, ...] = ()
 
@@ -75,9 +76,11 @@ def compile_(path: Path, options: Options, *, limit: bool = True, tracked: bool 
 
     Raises NotebookError with all findings, UsageError.
     """
+    from kalecompiler import notebook
     from kalecompiler.plan import plan
 
-    planned = plan(path, options)
+    source = notebook.read_bytes(path)
+    planned = plan(path, options, source)
     if planned.pipeline is None or has_errors(planned.diagnostics):
         raise NotebookError(planned.diagnostics)
     pipeline, notes = _with_trackers(planned.pipeline, path) if tracked else (planned.pipeline, [])
@@ -89,7 +92,7 @@ def compile_(path: Path, options: Options, *, limit: bool = True, tracked: bool 
     except NotebookError as error:
         raise NotebookError([*planned.diagnostics, *error.diagnostics]) from None
     diagnostics = (*planned.diagnostics, *compiled.diagnostics)
-    return Package(pipeline, compiled, diagnostics, planned.settings.experiment, tuple(notes))
+    return Package(pipeline, compiled, diagnostics, source, planned.settings.experiment, tuple(notes))
 
 
 def _with_trackers(pipeline: Pipeline, path: Path) -> tuple[Pipeline, list[str]]:
@@ -167,7 +170,7 @@ def run(
     from kalecompiler.reporting import keeping
     from kalecompiler.tracking import registry, telling
 
-    source = path.read_bytes()
+    source = package.source  # and not what the file holds now: its author may have saved it since
     teller = telling.Teller(registry.wanted(path.parent), note)
 
     def observe(event: Event) -> None:
@@ -220,7 +223,7 @@ def _keeper(
     except StoreProblem as error:
         note(f"no snapshots are kept: {error}")
         return None
-    return Ingest(store, path, package.compiled.text.encode(), tuple(order), note, taken, origin)
+    return Ingest(store, path, package.compiled.text.encode(), tuple(order), note, taken, origin, package.source)
 
 
 def report_run(run: str, folder: Path | None, output: Path | None, format_: str) -> list[Path]:
