@@ -213,6 +213,12 @@ def test_cron_creates_changes_and_keeps_one_recurring_run(here: Here, endpoint: 
     assert endpoint.state.runs == {}
 
 
+def test_the_schedule_of_another_pipeline_stays_whatever_its_name(here: Here, endpoint: Endpoint) -> None:
+    for pipeline in ("theirs", "ours", "ours"):
+        submit(here, endpoint, "--cron", "0 6 * * *", "--run-name", "nightly", "--pipeline-name", pipeline)
+    assert [one["status"] for one in endpoint.state.recurring.values()] == ["ENABLED", "ENABLED"]
+
+
 @pytest.mark.parametrize("skip", range(3))
 def test_a_change_that_is_cut_off_is_repaired_by_the_next(here: Here, endpoint: Endpoint, skip: int) -> None:
     from endpoint import closes
