@@ -38,6 +38,9 @@ TIMEOUT = click.option(
 )
 
 
+_ENDPOINT = ("host", "endpoint", "namespace", "insecure")
+
+
 def endpoint_options(function: Function) -> Function:
     """The options that say which endpoint is meant; they arrive as one argument each."""
     options = [
@@ -51,11 +54,16 @@ def endpoint_options(function: Function) -> Function:
     return function
 
 
+def is_named(options: dict[str, Any]) -> bool:
+    """Whether the options of `endpoint_options` say anything."""
+    return any(options[name] for name in _ENDPOINT)
+
+
 def _endpoint(folder: Path, options: dict[str, Any]) -> Endpoint:
     """The endpoint that is meant; its options are taken out of `options`."""
     from kalecompiler.submit.endpoint import Given, resolve
 
-    given = {name: options.pop(name) for name in ("host", "endpoint", "namespace", "insecure")}
+    given = {name: options.pop(name) for name in _ENDPOINT}
     return resolve(Given(**given), folder)
 
 

@@ -91,9 +91,11 @@ def checkout(
         travel.require_lab()
     request = travel.Request(step, when, scope, output, kernel, trust, force)
     place = folder or Path.cwd()
-    if any(options[name] for name in ("host", "endpoint", "namespace", "insecure")):
+    if remotecli.is_named(options):
         done = travel.check_out_remote(remotecli.connect(options), run, pipeline_root, place, request, given)
     else:
+        lookcli.of_endpoint("--pipeline-root is", pipeline_root)
+        lookcli.of_endpoint("--from-notebook is", given)
         done = travel.check_out(run, place, request)
     click.echo(travel.describe(done))
     click.echo(f"written to {done.notebook}")
