@@ -66,9 +66,11 @@ def of_steps(reading: Reading, flow: Dataflow, code: Mapping[str, Sequence[Code]
         above[name] = inherited | {item.module: item for item in local[name].imports}
     known: dict[object, tuple[Package, ...]] = {}
     packages = {}
+    imported = [line for line in written.everything if not _loose(line, every)]
     for name in producers:
-        lines = [*written.shared, *written.own.get(name, [])]
-        lines += [line for line in written.everything if line not in lines and not _loose(line, every)]
+        own = written.own.get(name, [])
+        others = [line for line in imported if line not in own and line not in written.shared]
+        lines = [*written.shared, *others, *own]  # the last line for a package counts
         key = (frozenset((i.module, i.optional) for i in above[name].values()), tuple(lines))
         if key not in known:
             imports = [above[name][module] for module in sorted(above[name])]

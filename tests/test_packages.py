@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import write_notebook
 
 from kalecompiler import packages, requirementfile
 from kalecompiler.imports import Import, imports_of, relative_imports
 from kalecompiler.localmodules import LocalModules, local_modules
 from kalecompiler.packages import distribution, doubts, resolve
+from kalecompiler.plan import plan
 
 
 def imported(*modules: str) -> list[Import]:
@@ -393,3 +395,11 @@ def test_links_that_lead_nowhere_do_not_hide_the_modules_beside_them(tmp_path: P
     found = found_in(tmp_path, {"helpers.py": "x = 1"}, "helpers", "lost")
     assert [path for path, _ in found.files] == ["helpers.py"]
     assert [item.module for item in found.imports] == ["lost"]
+
+
+def test_a_step_takes_the_version_that_it_installs_itself_and_another_the_last(tmp_path: Path) -> None:
+    cells = [f"# %% step:{name}\n%pip install pandas=={number}\npandas.x" for name, number in (("a", 1), ("b", 2))]
+    text = "\n".join(["# %% imports\n%pip install pandas==3\nimport pandas", *cells, "# %% step:c\npandas.y"])
+    steps = plan(write_notebook(tmp_path / "n.ipynb", text), {}).draft.steps
+    found = {step.name: [package.requirement for package in step.packages] for step in steps}
+    assert found == {"a": ["pandas==1"], "b": ["pandas==2"], "c": ["pandas==2"]}
