@@ -312,6 +312,16 @@ def test_many_runs_come_page_by_page(here: Here, endpoint: Endpoint, monkeypatch
     assert {run["id"] for run in listed} == ids
 
 
+def test_the_name_of_a_run_does_not_command_a_terminal(here: Here, endpoint: Endpoint) -> None:
+    run = submit(here, endpoint, "--run-name", "\x1b]0;owned\x07n")["run"]["id"]
+    endpoint.finish(run, "FAILED")
+    endpoint.state.runs[run]["error"] = {"code": 1, "message": "\x1b]0;owned\x07 no\nluck"}
+    for words in (["runs"], ["show", run], ["show", run, "--wait"]):
+        result = here.kalec(*words, "--host", endpoint.url)
+        assert not {"\x1b", "\x07"} & {*result.out, *result.err}
+    assert "owned\ufffd no luck" in here.kalec("show", run, "--host", endpoint.url).out
+
+
 def test_an_empty_list(here: Here, endpoint: Endpoint) -> None:
     assert here.kalec("runs", "--host", endpoint.url).out == "no runs\n"
     assert here.kalec("runs", "--host", endpoint.url, "--format", "json").out == "[]\n"
