@@ -135,6 +135,19 @@ def test_output_says_where_the_packages_are(here: Path, capsys: pytest.CaptureFi
     assert "`output` must be a folder" in capsys.readouterr().err
 
 
+def test_notebooks_that_would_share_a_package(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "pyproject.toml").write_text('[tool.kalecompiler]\noutput = "pipelines"\n')
+    for name in ("pipelines", "a", "b"):
+        (here / name).mkdir()
+    assert main(["compile", "n.ipynb"]) == 0
+    write_notebook(here / "a" / "n.ipynb", "# %%\nprint(1)")  # without tags: it has no package
+    assert main(["compile", "--check"]) == 0
+    write_notebook(here / "b" / "n.ipynb", TEXT)
+    capsys.readouterr()
+    assert main(["compile", "--check"]) == 2
+    assert "pipelines/n.yaml is the package of b/n.ipynb and n.ipynb: give them different names" in capsys.readouterr().err
+
+
 def test_notebooks_of_the_configuration_are_compared(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (here / "pyproject.toml").write_text('[tool.kalecompiler]\nnotebooks = ["other"]\n')
     (here / "other").mkdir()
