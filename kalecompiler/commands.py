@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from kalecompiler.snapshots.reuse import Reuse
 
 Options = Mapping[str, Any]
+BUG, INTERRUPTED = 70, 130  # exit statuses
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,19 @@ class Package:
 def status(diagnostics: Sequence[Diagnostic], strict: bool = False) -> int:
     """The exit status that findings mean."""
     return int(has_errors(diagnostics) or (strict and bool(diagnostics)))
+
+
+def run_status(result: RunResult) -> int:
+    """The exit status that the end of a run here means."""
+    return {"succeeded": 0, "stopped": INTERRUPTED}.get(result.status.value, 1)
+
+
+def bug(what: str) -> str:
+    """What to say of an error that we did not foresee, and how to report it."""
+    return (
+        f"this is a bug of kalecompiler: {what}; please report it with what this command prints under KALEC_DEBUG=1, "
+        "and with the notebook if you can"
+    )
 
 
 def check(paths: Iterable[Path], options: Options, request: Request | None = None) -> Report:

@@ -21,8 +21,6 @@ from kalecompiler.options import (
     formats,
 )
 
-INTERRUPTED = 130
-
 
 @click.command(
     epilog=examples(
@@ -163,7 +161,7 @@ def resume(
     with console.progress(found.package.pipeline) as on_event:
         result = commands.run(found.notebook, found.package, found.request, on_event, console.note)
     click.echo(commands.describe_run(result, format_))
-    return {"succeeded": 0, "stopped": INTERRUPTED}.get(result.status.value, 1)
+    return commands.run_status(result)
 
 
 COMMANDS: tuple[click.Command, ...] = (checkout, resume)

@@ -145,7 +145,9 @@ def test_notebooks_that_would_share_a_package(here: Path, capsys: pytest.Capture
     write_notebook(here / "b" / "n.ipynb", TEXT)
     capsys.readouterr()
     assert main(["compile", "--check"]) == 2
-    assert "pipelines/n.yaml is the package of b/n.ipynb and n.ipynb: give them different names" in capsys.readouterr().err
+    assert (
+        "pipelines/n.yaml is the package of b/n.ipynb and n.ipynb: give them different names" in capsys.readouterr().err
+    )
 
 
 def test_notebooks_of_the_configuration_are_compared(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
