@@ -426,3 +426,8 @@ def test_messages_are_read_as_they_are_written() -> None:
     data = protowire.text(1, "größe") + protowire.integer(2, 300)
     assert dict(protowire.fields(data)) == {1: "größe".encode(), 2: 300}
     assert protowire.message(protowire.frame(data)) == data
+
+
+@pytest.mark.parametrize("number", [0, 5, -1, -(2**63)])
+def test_whole_numbers_may_be_negative(number: int) -> None:
+    assert stored.read_value(protowire.integer(1, number % 2**64)) == number
