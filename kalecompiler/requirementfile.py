@@ -15,7 +15,7 @@ from kalecompiler.settingrules import without_password
 
 _COMMENT = re.compile(r"(^|\s)#.*$")
 _REFERENCE = re.compile(r"^(?:-[rc]|--requirement|--constraint)(?:\s+|=|(?<=-[rc]))(?P<path>.+)$")
-_LOCAL = re.compile(r"(?:^|\s@\s*)(?:[./~]|file:)")
+_LOCAL = re.compile(r"(?:[\w.-]+(?:\[[^]]*\])?\s*@\s*)?(?:[./~]|file:)")
 _LINE_OPTION = re.compile(r"\s--(?:hash|config-settings|global-option|install-option)[= ].*$")
 
 
@@ -115,7 +115,7 @@ def _as_meant(reference: str, found: RequirementLines) -> RequirementLines:
 
 def _is_local(line: str) -> bool:
     """Whether a line names a file or folder: an import beside the notebook needs no installing."""
-    return bool(_LOCAL.search(line)) or ("://" not in line and line.endswith((".whl", ".tar.gz", ".zip")))
+    return bool(_LOCAL.match(line)) or ("://" not in line and line.endswith((".whl", ".tar.gz", ".zip")))
 
 
 def _bad(path: Path, what: str, hint: str = "write one requirement a line: `pandas==2.2.0`") -> RequirementLines:

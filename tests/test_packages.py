@@ -240,7 +240,7 @@ def test_no_doubt_about_what_is_installed_as_the_table_says(monkeypatch: pytest.
         ("-rmore.txt\n--requirement=more.txt", ["more==1", "more==1"]),
         ("a @ https://x.org/a#frag", ["a @ https://x.org/a#frag"]),
         ("a @ https://x.org/a.whl\nhttps://x.org/b.tar.gz", ["a @ https://x.org/a.whl", "https://x.org/b.tar.gz"]),
-        ("a @ file:///croot/a\nb.zip\nc @ ./c", []),
+        ("a @ file:///croot/a\nb.zip\nc[x]@./c", []),
         ("\ufeffa\r\nb\r\n", ["a", "b"]),
         ("a[x,y]>=1,<2", ["a[x,y]>=1,<2"]),
         ("", []),
