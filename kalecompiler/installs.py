@@ -19,6 +19,8 @@ _PIP = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _CONDA = re.compile(r"^(?:\S*/)?(?:conda|mamba|micromamba)\s+(?P<rest>.*)$", re.DOTALL)
+_CONDA_VALUED = re.compile(r"(?:^|\s)(?:-[cnp]|--(?:channel|name|prefix|file|solver|repodata-fn))(?:\s+|=)\S+")
+_CONDA_VERSION = re.compile(r"^(?P<name>[\w.-]+)=(?P<exact>=?)(?P<version>[^=]+)(?P<build>=.*)?$")
 _REDIRECT = re.compile(r"^(?:\d|&)?>{1,2}(?P<target>&\d|[^=].*)?$")
 _OPERATOR = re.compile(r"""'[^']*' | "[^"]*" | \d?>&\d? | &> | (?P<operator>&&|\|\||[;&|])""", re.VERBOSE)
 _URL = re.compile(r"^(?:(?:git|hg|svn|bzr)\+|https?://)")
@@ -129,9 +131,21 @@ def _conda(rest: str) -> Outcome:
     if verb not in ("install", "create", "env", "update", "uninstall", "remove"):
         return Outcome("pass")
     message = f"`conda {verb}` has no effect in a step: its image need not have conda"
-    names = [word for word in packages.split() if not word.startswith("-")] if verb == "install" else []
+    names = _as_pip_names(packages) if verb == "install" else []
     hint = f"write `%pip install {' '.join(names)}`" if names else "name an image that has the packages"
     return Outcome("pass", problems=(problem(CONDA_INSTALL, message, f"{hint}, or remove the line"),))
+
+
+def _as_pip_names(packages: str) -> list[str]:
+    """What conda is to install as pip would write it: no channels, no Python, `==1.2.*` for `=1.2`."""
+    words = [word for word in _CONDA_VALUED.sub(" ", packages).split() if not word.startswith("-")]
+    plain = [_CONDA_VERSION.sub(_as_pip_version, word.rpartition("::")[2]) for word in words]
+    return [word for word in plain if not re.match(r"['\"]?(?:python|pip)\b", word)]
+
+
+def _as_pip_version(match: re.Match[str]) -> str:
+    open_ended = not match["exact"] and not match["build"] and not match["version"].endswith("*")
+    return f"{match['name']}=={match['version']}{'.*' if open_ended else ''}"
 
 
 def _install(arguments: str) -> Outcome:
