@@ -57,14 +57,15 @@ def read_reference(requirement: str, folder: Path, written: Mapping[str, str] | 
 def read_requirements(path: Path, above: tuple[Path, ...] = ()) -> RequirementLines:
     """The lines of a requirements file or lock and of those that it names; hashes and pip's options are left out."""
     if path.resolve() in above:
-        return _bad(path, "names itself")
+        return _bad(path, "names itself", "remove the line that does")
     watch.seen(path)
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
-        return _bad(path, "is not UTF-8 text")
+        return _bad(path, "is not UTF-8 text", "save it as UTF-8")
     except OSError as error:
-        return _bad(path, f"cannot be read: {(error.strerror or str(error)).lower()}")
+        why = (error.strerror or str(error)).lower()
+        return _bad(path, f"cannot be read: {why}", "put it there, or remove the line that names it")
     return _parsed(text, path, above)
 
 
