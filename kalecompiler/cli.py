@@ -135,7 +135,6 @@ def compile_(paths: tuple[Path, ...], only_check: bool, image: str | None, stric
 def _compile(
     notebook: Path, options: dict[str, Any], strict: bool, output: Path | None, format_: str, no_limit: bool
 ) -> int:
-    target = output or commands.package_path(notebook, format_)
     package = commands.compile_(notebook, options, limit=not no_limit, tracked=True)
     console.findings(package.diagnostics, err=True)
     for text in package.notes:
@@ -143,6 +142,7 @@ def _compile(
     if commands.status(package.diagnostics, strict):
         console.error("not written, as --strict takes warnings for errors")
         return 1
+    target = output or commands.package_path(notebook, format_)
     console.write(target, package.compiled.module if format_ == "py" else package.compiled.text)
     console.note(package.summary)
     return 0
