@@ -275,6 +275,7 @@ UNSEEN = {
     "a folder that only the run knows": "import tempfile\nsys.path.append(tempfile.mkdtemp())",
     "a folder without the module": "sys.path.append('../other')",
     "the home folder": "sys.path.append('~/src')",
+    "what is no path": "sys.path.append('a\\0b')",
 }
 
 

@@ -15,8 +15,9 @@ from support import write_notebook
 
 from kalecompiler import provenance
 from kalecompiler.cli import main
-from kalecompiler.commands import compile_
+from kalecompiler.commands import RunRequest, compile_, run
 from kalecompiler.reporting import twins
+from kalecompiler.snapshots import find
 from kalecompiler.submit import versions
 from kalecompiler.version import VERSION
 
@@ -83,6 +84,18 @@ def test_the_record_says_who_when_what_and_with_which(tmp_path: Path) -> None:
     load, score = found["steps"]
     assert found["started"] <= load["started"] < load["ended"] <= score["started"] < score["ended"] <= found["ended"]
     assert (score["metrics"], score["failure"]) == ({"score": 9}, None)
+
+
+def test_a_notebook_that_is_saved_while_it_is_compiled_is_kept_as_it_was_compiled(tmp_path: Path) -> None:
+    path = write_notebook(tmp_path / "n.ipynb", "# %% step:one\na = 1\n")
+    before, package = path.read_bytes(), compile_(path, {})
+    write_notebook(path, "# %% step:one\na = 2\n")
+    run(path, package, RunRequest(), lambda event: None)
+    (store,) = find.stores_near(tmp_path)
+    (kept,) = store.runs()
+    assert kept.notebook is not None
+    assert store.read(kept.notebook) == before
+    assert latest(tmp_path)["provenance"]["notebook"]["sha256"] == hashlib.sha256(before).hexdigest()
 
 
 def test_git_is_told_with_what_was_changed(tmp_path: Path) -> None:

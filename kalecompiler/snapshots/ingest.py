@@ -65,8 +65,8 @@ class Done:
 class Ingest(Keeper):
     """Keeps the snapshots of one run; `warn` is told at the end what could not be kept.
 
-    `taken` are, by task, the manifests of steps that this run takes over from others; `provenance` is the run's. Hooks
-    are called if `hooked`.
+    `taken` are, by task, the manifests of steps that this run takes over from others; `provenance` is the run's.
+    `source` is what the notebook's file held when it was compiled. Hooks are called if `hooked`.
     """
 
     store: Store
@@ -76,6 +76,7 @@ class Ingest(Keeper):
     warn: Callable[[str], None] = lambda text: None
     taken: Mapping[str, Manifest] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    source: bytes = b""
     hooked: bool = True
     _run: RunRecord = field(default_factory=lambda: RunRecord(""))
     _folder: Path = Path()
@@ -161,7 +162,7 @@ class Ingest(Keeper):
             self._problems.append(f"the snapshots of this run are not signed: {why}")
         about: dict[str, Any] = {"workdir": str(Path.cwd())}
         if self.notebook is not None:
-            ref = self.store.put_bytes(self.notebook.read_bytes())
+            ref = self.store.put_bytes(self.source)
             about = {"notebook": ref, "notebook_name": self.notebook.name, "notebook_digest": ref.digest}
             about["workdir"] = str(self.notebook.absolute().parent)
         if self.package:
