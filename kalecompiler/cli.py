@@ -118,7 +118,7 @@ def compile_(paths: tuple[Path, ...], only_check: bool, image: str | None, stric
     """Write the pipeline package of a notebook.
 
     Without --output it is NAME.yaml for NAME.ipynb, in the folder that `output` in [tool.kalecompiler] names, else in
-    the current one; a file there that kalec did not write stays. With --check the packages of notebooks (files,
+    the current one; a file there that is no pipeline stays. With --check the packages of notebooks (files,
     folders, patterns; else those that the configuration names) are compared with what the notebooks compile to; they
     are looked for beside the notebooks, unless `output` says where. Differences are shown as a diff, and the exit
     status is 1.

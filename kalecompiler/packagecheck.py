@@ -17,6 +17,7 @@ from kalecompiler.tagged import is_tagged
 _LONGEST = 200
 _SHORT = 120
 _START = 1000
+_PIPELINES = b"ed by kalecompiler ", b"# PIPELINE DEFINITION", b"pipelineInfo:", b"import kfp", b"from kfp "
 _HEADER = re.compile(r"compiled by kalecompiler (\S+) from")
 _SDK = re.compile(r"^sdkVersion: (?:'|\")?(\S+?)(?:'|\")?$", re.MULTILINE)
 
@@ -62,13 +63,13 @@ def package_path(path: Path, beside: bool = True) -> Path:
 
 
 def is_foreign(path: Path) -> bool:
-    """Whether a file is there that we did not write: what we write says so at its beginning."""
+    """Whether a file is there that is no pipeline: neither of ours, which say so at their beginning, nor of kfp's."""
     try:
         with path.open("rb") as file:
             start = file.read(_START)
     except OSError:
         return False
-    return bool(start.strip()) and b"ed by kalecompiler " not in start
+    return bool(start.strip()) and not any(mark in start for mark in _PIPELINES)
 
 
 def compare(paths: Iterable[Path], compiled: Callable[[Path], str]) -> Compared:
