@@ -201,6 +201,10 @@ def test_a_program_that_is_asked_about_the_machine(tmp_path: Path) -> None:
         traces = Traces([])
         traces.hook("subprocess.Popen", (words[0], words, None, None))
         assert (not traces.programs) == harmless, words
+    traces = Traces([])
+    traces.hook("os.system", (b"gcc a.c; curl --user me:password",))
+    traces.hook("os.system", (b"",))
+    assert list(traces.programs) == ["gcc", "?"]  # of what a shell is told only the first word is noted
 
 
 def test_names_that_are_relative_to_an_open_folder(tmp_path: Path) -> None:

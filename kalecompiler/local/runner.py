@@ -193,7 +193,7 @@ class Runner:
         folder = self.plan.folder / key
         log = folder / LOG
         shown = [folder / port for port in sorted(attempt.carried.shown)]
-        mask([log, folder / DISPLAY, *shown], self._secrets)
+        mask([log, folder / DISPLAY, folder / TRACES, *shown], self._secrets)
         if status != 0 and self.stopping:
             self._record(key, StepResult(task.name, Status.STOPPED, seconds, log))
         elif status != 0 or attempt.late:

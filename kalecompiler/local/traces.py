@@ -208,6 +208,9 @@ class Traces:
     def _ran(self, event: str, arguments: Sequence[Any]) -> None:
         try:
             words = arguments[1] if event == "subprocess.Popen" else arguments[0]
+            if event == "os.system":  # its other words may be anything, also a secret
+                self.programs[os.fsdecode(words.split()[0])[:200]] = None
+                return
             words = [words] if isinstance(words, (str, bytes, os.PathLike)) else list(words)
             first = os.fsdecode(words[0])
             if self._is_harmless(first, words[1:]) or [os.fsdecode(word) for word in words[1:3]] == ["-m", "pip"]:
