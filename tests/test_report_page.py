@@ -322,6 +322,46 @@ def test_a_run_that_was_killed_is_reported_on_as_far_as_its_folder_tells(folder:
     assert "running" in page(killed).text
 
 
+def test_a_file_that_was_too_large_for_a_digest_is_listed_without_one(folder: Path, tmp_path: Path) -> None:
+    moved = shutil.copytree(folder, tmp_path / "moved")
+    record = json.loads((moved / "run.json").read_text("utf-8"))
+    record["provenance"]["files"] = [{"path": "large.bin", "size": 300 << 20, "modified": 1.0}]
+    (moved / "run.json").write_text(json.dumps(record), "utf-8")
+    assert main(["report", str(moved)]) == 0
+    assert "large.bin, 3" in page(moved).text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[1]",
+        '{"artifacts": 3}',
+        '{"artifacts": {"frame": 3}}',
+        '{"artifacts": {"frame": {"artifacts": [5]}}}',
+        '{"artifacts": {"frame": {"artifacts": [{"metadata": 5}]}}}',
+    ],
+)
+def test_what_a_step_put_out_in_another_shape_counts_as_not_there(tmp_path: Path, text: str) -> None:
+    from kalecompiler.reporting.record import made_by
+
+    (tmp_path / "executor_output.json").write_text(text, "utf-8")
+    (tmp_path / "executor_input.json").write_text(text, "utf-8")
+    assert [made.metadata for made in made_by(tmp_path)] in ([], [{}])
+
+
+def test_of_a_very_long_log_the_middle_is_left_out_unread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from kalecompiler.reporting import record
+
+    monkeypatch.setattr(record, "LONGEST_LOG", 10)
+    path = tmp_path / "log.txt"
+    path.write_text("0123456789", "utf-8")
+    assert record.log(path) == "0123456789"
+    path.write_text("é" + "x" * 500 + "é", "utf-8")
+    monkeypatch.setattr(Path, "read_text", None)  # it may be larger than memory
+    monkeypatch.setattr(Path, "read_bytes", None)
+    assert record.log(path) == f"éxxx\n[... 494 bytes left out: {path} ...]\nxxxé"
+
+
 def test_without_nbconvert_the_notebook_is_written_and_the_page_says_what_it_needs(
     folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -354,9 +394,22 @@ def test_html_that_is_too_large_gives_way_to_plain_text(monkeypatch: pytest.Monk
         ("x<!-- c -->", "x"),
         ("<script>1</script><i onclick='x'>y</i>", "<i>y</i>"),
         ("<a href='javascript:alert(1)'>z</a>", "<a>z</a>"),
+        ("<a href='\x01java\tscript:alert(1)'>z</a>", "<a>z</a>"),
+        ("<![CDATA[><img src=x onerror=alert(1)>]]>x", "x"),
+        ("<?php ?>x", "x"),
         ("<table border='1'><tr><td>&lt;script&gt;</td></tr></table>", None),
     ],
-    ids=["unclosed", "closed too often", "comment", "active", "address that runs", "table"],
+    ids=[
+        "unclosed",
+        "closed too often",
+        "comment",
+        "active",
+        "address that runs",
+        "hidden address",
+        "cdata",
+        "instruction",
+        "table",
+    ],
 )
 def test_html_of_outputs_is_tamed(html: str, tamed: str | None) -> None:
     from kalecompiler.reporting.cellhtml import tame
@@ -392,8 +445,8 @@ def test_charts_of_metrics_are_drawn_from_kfps_metadata() -> None:
     from kalecompiler.reporting import drawing
 
     specs = [{"displayName": "<a>"}, {"displayName": "b"}]
-    table = drawing.confusion({"annotationSpecs": specs, "rows": [{"row": [5, 1]}, {"row": [0, 4]}]})
-    assert re.findall(r"<td style[^>]*>(\d+)</td>", table) == ["5", "1", "0", "4"]
+    table = drawing.confusion({"annotationSpecs": specs, "rows": [{"row": [1234567, 1.0]}, {"row": [0, 0.25]}]})
+    assert re.findall(r"<td style[^>]*>([^<]+)</td>", table) == ["1234567", "1", "0", "0.25"]
     assert "<th>&lt;a&gt;</th>" in table
     points = [(1, 0, 0), (0.5, 0, 1), (0, 1, 1)]
     keys = ("confidenceThreshold", "falsePositiveRate", "recall")

@@ -116,7 +116,12 @@ def _span(step: Ran) -> tuple[float, float] | None:
 
 
 def _cell(value: float, largest: float) -> str:
-    return f'<td style="background: rgba(47, 111, 171, {abs(value) / largest * 0.6:.2f})">{value:g}</td>'
+    return f'<td style="background: rgba(47, 111, 171, {abs(value) / largest * 0.6:.2f})">{_count(value)}</td>'
+
+
+def _count(value: float) -> str:
+    """A number of a matrix: counts with all their digits, also those that JSON made floats."""
+    return f"{value:.0f}" if float(value).is_integer() else f"{value:g}"
 
 
 def _svg(kind: str, width: float, height: float, parts: Sequence[str]) -> str:

@@ -40,7 +40,6 @@ def render(run: Run) -> str:
         run=run,
         record=run.record,
         provenance=run.record.get("provenance", {}),
-        seconds=sum(step.seconds for step in run.steps),
         graph=drawing.graph(run),
         timeline=drawing.timeline(run),
         charts=[(step, title, text) for step in run.steps for title, text in charts(step, reports.get(step.task))],

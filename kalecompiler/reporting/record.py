@@ -6,7 +6,7 @@ All texts in it can be written; what has another shape than the runtime gives it
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -92,7 +92,7 @@ def read(folder: Path) -> Run:
 
 def _step(folder: Path, task: str, entry: Mapping[str, Any]) -> Ran:
     own, folder = folder, _origin(folder, entry)
-    inputs = (_json(folder / "executor_input.json") or {}).get("inputs", {}).get("artifacts", {})
+    inputs = _ports(_mapping(_json(folder / "executor_input.json")).get("inputs"))
     return Ran(
         name=entry["name"],
         task=task,
@@ -104,8 +104,8 @@ def _step(folder: Path, task: str, entry: Mapping[str, Any]) -> Ran:
         failure=entry.get("failure"),
         displays=tuple(displayed(folder, with_times=folder == own)),
         made=tuple(made_by(folder)),
-        reads={port: item["uri"] for port, entry in inputs.items() for item in entry.get("artifacts", [])},
-        log=_text(own / "log.txt"),
+        reads={port: str(item.get("uri", "")) for port, entry in inputs for item in _items(entry)},
+        log=log(own / "log.txt"),
     )
 
 
@@ -152,18 +152,32 @@ def _is_output(output: Mapping[str, Any]) -> bool:
 
 def made_by(folder: Path) -> list[Made]:
     """The artifacts of the step whose folder that is."""
-    return _made(folder, _json(folder / "executor_output.json") or {}, _json(folder / "executor_input.json") or {})
+    return _made(folder, _json(folder / "executor_output.json"), _mapping(_json(folder / "executor_input.json")))
 
 
-def _made(folder: Path, output: Mapping[str, Any], given: Mapping[str, Any]) -> list[Made]:
-    wanted = given.get("outputs", {}).get("artifacts", {})
+def _made(folder: Path, output: Any, given: Mapping[str, Any]) -> list[Made]:
+    kinds = {port: next(_items(entry), {}).get("type") for port, entry in _ports(given.get("outputs"))}
     made = []
-    for port, entry in output.get("artifacts", {}).items():
-        for item in entry.get("artifacts", []):
-            kinds = [known.get("type", {}) for known in wanted.get(port, {}).get("artifacts", [])]
-            title = kinds[0].get("schemaTitle", "") if kinds else ""
-            made.append(Made(port, title or "system.Artifact", item.get("metadata", {}), folder / port))
+    for port, entry in _ports(output):
+        for item in _items(entry):
+            title = _mapping(kinds.get(port)).get("schemaTitle")
+            made.append(Made(port, str(title or "system.Artifact"), _mapping(item.get("metadata")), folder / port))
     return made
+
+
+def _ports(value: Any) -> Iterable[tuple[str, Any]]:
+    """The ports of an executor's input or output, with what is said of each."""
+    return _mapping(_mapping(value).get("artifacts")).items()
+
+
+def _items(entry: Any) -> Iterator[Mapping[str, Any]]:
+    """The artifacts of a port."""
+    found = _mapping(entry).get("artifacts")
+    yield from (item for item in found if isinstance(item, Mapping)) if isinstance(found, list) else ()
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def _json(path: Path) -> Any:
@@ -174,13 +188,19 @@ def _json(path: Path) -> Any:
         return None
 
 
-def _text(path: Path) -> str:
-    """A log, without the middle of a very long one."""
+def log(path: Path) -> str:
+    """A log, without the middle of a very long one, which is not read."""
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(0)
+            if size <= LONGEST_LOG:
+                return file.read().decode("utf-8", "replace")
+            half = LONGEST_LOG // 2
+            first = file.read(half)
+            file.seek(size - half)
+            last = file.read()
     except OSError:
         return ""
-    if len(text) <= LONGEST_LOG:
-        return text
-    half = LONGEST_LOG // 2
-    return f"{text[:half]}\n[... {len(text) - 2 * half} characters left out: {path} ...]\n{text[-half:]}"
+    texts = [part.decode("utf-8", "replace") for part in (first, last)]
+    return f"{texts[0]}\n[... {size - 2 * half} bytes left out: {path} ...]\n{texts[1]}"
