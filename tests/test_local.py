@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -238,6 +239,17 @@ def test_names_beyond_ascii(tmp_path: Path) -> None:
     result = run(spec, folder)
     assert statuses(result) == {"lädt": "succeeded"}
     assert step(result, "lädt").outputs["größe"].read_text(encoding="utf-8") == "gr-e"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file systems elsewhere take no such name")
+def test_a_folder_whose_name_is_no_text(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    spec = package(a=task("write('x', '1')", outputs=["x"]), b=task("print(read('x'))", inputs=["a.x"]))
+    result = run(spec, folder, about={})
+    assert log(result, "b") == "1\n"
+    for path in (result.folder / "run.json", result.folder / "b" / "executor_input.json"):
+        assert json.dumps(str(folder))[1:-1] in path.read_text("utf-8")
 
 
 def test_metrics_are_results_and_an_unbound_variable_is_no_output(tmp_path: Path) -> None:

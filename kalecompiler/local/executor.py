@@ -69,8 +69,9 @@ def executor_input(
 
 
 def to_text(value: Any) -> str:
-    """JSON as it travels: one line, text as it is."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    """JSON as it travels: one line, text as it is, but for what is no character: names of odd folders hold that."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.encode("utf-8", "backslashreplace").decode()  # that is how JSON escapes it
 
 
 def substitute(command: Sequence[str], given: Mapping[str, Any]) -> list[str]:

@@ -152,10 +152,7 @@ def _is_output(output: Mapping[str, Any]) -> bool:
 
 def made_by(folder: Path) -> list[Made]:
     """The artifacts of the step whose folder that is."""
-    return _made(folder, _json(folder / "executor_output.json"), _mapping(_json(folder / "executor_input.json")))
-
-
-def _made(folder: Path, output: Any, given: Mapping[str, Any]) -> list[Made]:
+    output, given = _json(folder / "executor_output.json"), _mapping(_json(folder / "executor_input.json"))
     kinds = {port: next(_items(entry), {}).get("type") for port, entry in _ports(given.get("outputs"))}
     made = []
     for port, entry in _ports(output):
