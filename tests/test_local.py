@@ -357,6 +357,23 @@ def test_a_full_disk_is_a_failed_step(tmp_path: Path, monkeypatch: pytest.Monkey
     assert failure.message.startswith("cannot be started: No space left on device")
 
 
+def test_what_cannot_be_removed_before_another_try_is_a_failed_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(local.runner.shutil, "rmtree", refuse)
+    spec = package(a=task("os.mkdir('sub'); sys.exit(3)"), b=task("time.sleep(0.1)"))
+    spec["root"]["dag"]["tasks"]["a"]["retryPolicy"] = {"maxRetryCount": 2}
+    result = run(spec, tmp_path, isolate=True)
+    assert statuses(result) == {"a": "failed", "b": "succeeded"}
+    failure = step(result, "a").failure
+    assert failure is not None
+    assert failure.message.startswith("exited with status 3; what it left cannot be removed to try again: Permission")
+    assert step(result, "a").log is not None
+
+
 PIECES = {"format": 1, "code": [{"name": "churn.ipynb train[1]"}, {"name": "churn.ipynb train[2]"}]}
 RAISES = """
 source = "def f(x):\\n    return 1 / x\\n\\nf(0)"
@@ -365,9 +382,27 @@ exec(compile(source, "churn.ipynb train[2]", "exec"))
 """
 
 
+CAUGHT = (
+    "import traceback\ntry:\n    exec(compile('1 / 0', 'churn.ipynb train[1]', 'exec'))\nexcept ZeroDivisionError:\n"
+)
+CAUGHT += "    traceback.print_exc()\n"
+SAYS = "print('kalec: step train {}', file=sys.stderr); sys.exit({})"
+
+
 @pytest.mark.parametrize(
     ("code", "carried", "expected"),
     [
+        pytest.param(CAUGHT + "os.kill(os.getpid(), signal.SIGKILL)", PIECES, None, id="killed after another error"),
+        pytest.param(
+            CAUGHT + SAYS.format("was terminated in churn.ipynb train[2]", 143), PIECES, None, id="told to end"
+        ),
+        pytest.param(CAUGHT + SAYS.format("failed: no input", 1), PIECES, None, id="the runtime's own"),
+        pytest.param(
+            CAUGHT + SAYS.format("failed in churn.ipynb train[2], line 4: sys.exit(3) was called", 3),
+            PIECES,
+            local.Place("churn.ipynb train[2]", 4),
+            id="sys.exit after another error",
+        ),
         pytest.param(
             RAISES, PIECES, local.Place("churn.ipynb train[2]", 2), id="innermost frame of the last traceback"
         ),

@@ -194,9 +194,7 @@ class Runner:
         log = folder / LOG
         shown = [folder / port for port in sorted(attempt.carried.shown)]
         mask([log, folder / DISPLAY, folder / TRACES, *shown], self._secrets)
-        if status != 0 and self.stopping:
-            self._record(key, StepResult(task.name, Status.STOPPED, seconds, log))
-        elif status != 0 or attempt.late:
+        if status != 0 or attempt.late:
             failure = failures.failure(status, log, attempt.carried.pieces)
             self._retry_or_fail(task, replace(failure, message=attempt.late or failure.message), seconds)
         else:
@@ -212,13 +210,21 @@ class Runner:
 
     def _retry_or_fail(self, task: Task, failure: Failure, seconds: float) -> None:
         folder = self.plan.folder / task.key
+        if self.stopping:  # it was told to end, and whatever it left is no failure of its own
+            self._record(task.key, StepResult(task.name, Status.STOPPED, seconds, folder / LOG))
+            return
         failed = self._failed[task.key] = self._failed.get(task.key, 0) + 1
         last = failed > task.retry.count or self._over
         self.plan.keeper.failed(task, failure, failed, not last)
         if last:
             self._fail(task, failure, seconds, folder / LOG)
             return
-        keep_attempt(folder, failed)
+        try:
+            keep_attempt(folder, failed)
+        except OSError as error:
+            message = f"{failure.message}; what it left cannot be removed to try again: {_reason(error)}"
+            self._fail(task, replace(failure, message=message), seconds, folder / LOG)
+            return
         delay = task.retry.delay(failed)
         self.on_event(StepRetrying(task.name, failure, failed + 1, task.retry.count + 1, delay))
         self._paused.add(task.key)
@@ -299,14 +305,14 @@ class Runner:
 
 
 def keep_attempt(folder: Path, number: int) -> None:
-    """Put the log of a failed attempt aside, and take away what it left, so that the next begins anew."""
+    """Take away what a failed attempt left, and put its log aside, so that the next begins anew. Raises OSError."""
     for item in sorted(folder.iterdir()):
-        if item.name == LOG:
-            item.rename(folder / f"log.{number}.txt")
-        elif item.is_dir() and not item.is_symlink():
+        if item.is_dir() and not item.is_symlink():
             shutil.rmtree(item)
         elif not item.name.startswith("log."):
             item.unlink()
+    if (folder / LOG).exists():
+        (folder / LOG).rename(folder / f"log.{number}.txt")
 
 
 def step_environment(tasks: Mapping[str, Task], jobs: int) -> dict[str, str]:
