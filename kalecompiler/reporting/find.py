@@ -30,19 +30,15 @@ def find(word: str, folder: Path | None = None) -> Path:
 
 def runs(folder: Path | None = None) -> list[Path]:
     """The folders of all runs that have a record, oldest first."""
-    found = {
-        path.resolve(): path
-        for root in roots(folder)
-        for path in root.iterdir()
-        if not path.is_symlink() and (path / RECORD).is_file()
-    }
-    return sorted(found.values(), key=_age)
+    found = (path for root in roots(folder) for path in root.iterdir())
+    return sorted((path for path in found if not path.is_symlink() and (path / RECORD).is_file()), key=_age)
 
 
 def roots(folder: Path | None = None) -> list[Path]:
-    """The folders that hold runs: the given one, and those of the `.kalec` that are near."""
+    """The folders that hold runs, each once: the given one, and those of the `.kalec` that are near."""
     near = [home / RUNS for home in which.homes(folder or Path.cwd(), lambda home: (home / RUNS).is_dir())]
-    return [folder, *near] if folder is not None and folder.is_dir() else near
+    found = [folder, *near] if folder is not None and folder.is_dir() else near
+    return list({path.resolve(): path for path in found}.values())
 
 
 def _age(path: Path) -> tuple[str, int]:
