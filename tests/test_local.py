@@ -341,6 +341,25 @@ def test_a_step_without_outputs_may_write_nothing(tmp_path: Path) -> None:
     assert run(package(a=task(command=NO_OUTPUT)), tmp_path).status is local.Status.SUCCEEDED
 
 
+def test_a_step_that_runs_always_and_needs_what_a_failed_one_did_not_put_out(tmp_path: Path) -> None:
+    score = {"score": {"taskOutputParameter": {"producerTask": "bad", "outputParameterKey": "score"}}}
+    spec = package(
+        bad=task("sys.exit(1)", outputs=["x"]),
+        needs=task(inputs=["bad.x"]),
+        has=task("print(parameters)", parameters=score),
+    )
+    spec["components"]["comp-bad"]["outputDefinitions"]["parameters"] = {"score": {"parameterType": "STRING"}}
+    spec["components"]["comp-has"]["inputDefinitions"]["parameters"]["score"]["defaultValue"] = "none"
+    for name in ("needs", "has"):
+        spec["root"]["dag"]["tasks"][name]["triggerPolicy"] = {"strategy": "ALL_UPSTREAM_TASKS_COMPLETED"}
+    result = run(spec, tmp_path)
+    assert statuses(result) == {"bad": "failed", "has": "succeeded", "needs": "failed"}
+    assert log(result, "has") == "{'score': 'none'}\n"
+    failure = step(result, "needs").failure
+    assert failure is not None
+    assert failure.message == "cannot be started: its input x comes from bad, which put out nothing"
+
+
 def test_a_full_disk_is_a_failed_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     original = Path.write_text
 
@@ -477,6 +496,12 @@ def test_paths_are_absolute_from_a_relative_folder(tmp_path: Path, monkeypatch: 
     monkeypatch.chdir(tmp_path)
     result = local.run(package(a=task(outputs=["x"])), arguments={}, folder=Path("runs"), workdir=Path(), jobs=1)
     assert step(result, "a").outputs["x"] == tmp_path / "runs" / result.run / "a" / "x"
+
+
+def test_a_folder_named_latest_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "runs" / "latest").mkdir(parents=True)
+    result = run(package(a=task()), tmp_path)
+    assert {path.name for path in (tmp_path / "runs").iterdir()} == {"latest", result.run}
 
 
 def test_latest_points_to_the_last_run(tmp_path: Path) -> None:

@@ -175,6 +175,7 @@ def test_a_secret_reaches_the_step_and_stays_nowhere(
     outside = tmp_path / "secrets"
     outside.mkdir()
     (outside / "password").write_text(SECRET, encoding="utf-8")
+    (outside / "store.jks").write_bytes(b"\xfe\xed\xff")  # what no step asks for may be no text
     (tmp_path / "secret.env").write_text(f"# mine\nexport password='{SECRET}'\n", encoding="utf-8")
     monkeypatch.delenv("DB_PASSWORD", raising=False)
     if kind == "env":
