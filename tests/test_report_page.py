@@ -349,6 +349,27 @@ def test_what_a_step_put_out_in_another_shape_counts_as_not_there(tmp_path: Path
     assert [made.metadata for made in made_by(tmp_path)] in ([], [{}])
 
 
+def test_a_page_of_somebody_elses_run_shows_no_file_of_ours(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "private.txt").write_text("PRIVATE")
+    moved = shutil.copytree(folder, tmp_path / "moved")
+    artifact = {"artifacts": [{"name": "x", "type": {"schemaTitle": "system.HTML"}, "uri": "", "metadata": {}}]}
+    ports = {"../../private.txt": artifact, "linked": artifact}
+    (moved / "load" / "linked").symlink_to(tmp_path / "private.txt")
+    (moved / "load" / "log.txt").unlink()
+    (moved / "load" / "log.txt").symlink_to(tmp_path / "private.txt")
+    for name, document in (("input", {"outputs": {"artifacts": ports}}), ("output", {"artifacts": ports})):
+        (moved / "load" / f"executor_{name}.json").write_text(json.dumps(document), "utf-8")
+    record = json.loads((moved / "run.json").read_text("utf-8"))
+    shutil.copytree(moved / "load", tmp_path / "outside")
+    (tmp_path / "outside" / "log.txt").unlink()
+    (tmp_path / "outside" / "log.txt").write_text("PRIVATE", "utf-8")
+    record["steps"].append(record["steps"][0] | {"task": "../outside"})
+    (moved / "run.json").write_text(json.dumps(record), "utf-8")
+    assert main(["report", str(moved)]) == 0
+    assert "PRIVATE" not in (moved / "report.html").read_text("utf-8")
+    assert "a link, which may lead anywhere" in (moved / "report.html").read_text("utf-8")
+
+
 def test_of_a_very_long_log_the_middle_is_left_out_unread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from kalecompiler.reporting import record
 

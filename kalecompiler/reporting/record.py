@@ -1,6 +1,7 @@
 """A run as its folder tells of it: the record, what the cells displayed, the logs and the artifacts.
 
-All texts in it can be written; what has another shape than the runtime gives it counts as not there.
+All texts in it can be written; what has another shape than the runtime gives it counts as not there. The folder may be
+somebody else's: nothing outside of it is read, but for the runs beside it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from kalecompiler.reporting.keeping import NOTEBOOK
 
 LONGEST_LOG = 1 << 20
 DISPLAYED = "display.json"
+_NAME = re.compile(r"\w[\w.-]*")
 _SOURCE = re.compile(r"(?P<run>\w[\w.-]*)/(?P<task>\w[\w-]*)")
 _LONGEST_CHAIN = 100
 
@@ -87,7 +89,8 @@ def read(folder: Path) -> Run:
     ended = {entry["task"]: entry for entry in record["steps"]}
     if not ended:  # under way, or killed
         ended = {task: {"name": name, "status": "unknown"} for name, task in record["tasks"].items()}
-    return Run(folder, record, tuple(_step(folder / task, task, entry) for task, entry in ended.items()))
+    steps = (_step(folder / task, task, entry) for task, entry in ended.items() if _NAME.fullmatch(task))
+    return Run(folder, record, tuple(steps))
 
 
 def _step(folder: Path, task: str, entry: Mapping[str, Any]) -> Ran:
@@ -164,7 +167,7 @@ def made_by(folder: Path) -> list[Made]:
 
 def _ports(value: Any) -> Iterable[tuple[str, Any]]:
     """The ports of an executor's input or output, with what is said of each."""
-    return _mapping(_mapping(value).get("artifacts")).items()
+    return [pair for pair in _mapping(_mapping(value).get("artifacts")).items() if _NAME.fullmatch(pair[0])]
 
 
 def _items(entry: Any) -> Iterator[Mapping[str, Any]]:
@@ -187,6 +190,8 @@ def _json(path: Path) -> Any:
 
 def log(path: Path) -> str:
     """A log, without the middle of a very long one, which is not read."""
+    if path.is_symlink():
+        return ""
     try:
         with path.open("rb") as file:
             size = file.seek(0, 2)
