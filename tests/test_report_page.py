@@ -462,6 +462,19 @@ def test_styles_of_outputs_stay_with_them(html: str, result: str) -> None:
         assert re.fullmatch(r"<div class='boxed'><div><template shadowrootmode='open'>.*</template></div></div>", found)
 
 
+def test_long_names_of_steps_are_not_cut_off_in_the_timeline() -> None:
+    from kalecompiler.reporting import drawing
+    from kalecompiler.reporting.record import Ran, Run
+
+    times = ("2030-01-01T00:00:00.000+00:00", "2030-01-01T00:00:02.000+00:00")
+    steps = [Ran(name, "task", "succeeded", 2.0, *times) for name in ("load", "train-" + "x" * 57)]
+    text = drawing.timeline(Run(Path(), {}, tuple(steps)))
+    ends = [float(x) for x in re.findall(r'<text x="([^"]+)"[^>]*text-anchor="end"', text)]
+    assert min(ends) > 63 * 7  # an average letter of 12 pixels is that wide
+    (width,) = re.findall(r'<svg [^>]*width="(\d+)"', text)
+    assert float(width) > max(ends) + drawing.WIDTH + 60
+
+
 def test_charts_of_metrics_are_drawn_from_kfps_metadata() -> None:
     from kalecompiler.reporting import drawing
 
