@@ -349,6 +349,37 @@ def test_what_a_step_put_out_in_another_shape_counts_as_not_there(tmp_path: Path
     assert [made.metadata for made in made_by(tmp_path)] in ([], [{}])
 
 
+def test_a_record_without_provenance_is_reported_on(folder: Path, tmp_path: Path) -> None:
+    moved = shutil.copytree(folder, tmp_path / "moved")
+    record = json.loads((moved / "run.json").read_text("utf-8"))
+    del record["provenance"]
+    (moved / "run.json").write_text(json.dumps(record), "utf-8")
+    assert main(["report", str(moved)]) == 0
+    assert "provenance" not in {a.get("id") for _, a in page(moved).tags}
+
+
+def test_a_damaged_run_is_no_bug_of_ours(folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    moved = shutil.copytree(folder, tmp_path / "moved")
+    good = json.loads((moved / "run.json").read_text("utf-8"))
+    damage: dict[str, list[Any]] = {
+        "graph": [3, {}, {"steps": 3}],
+        "steps": [3, [3], [{"name": "a"}]],
+        "tasks": [{}, 3],
+        "ran": [{}],
+        "cells": [[]],
+    }
+    for key, values in damage.items():
+        for value in values:
+            (moved / "run.json").write_text(json.dumps(good | {key: value}), "utf-8")
+            assert main(["report", str(moved)]) == 2, (key, value)
+            assert "run.json is damaged, or of another version of kalecompiler" in capfd.readouterr().err
+    (moved / "run.json").write_text(json.dumps(good), "utf-8")
+    for text in ("{}", "[]", "{"):
+        (moved / "notebook.ipynb").write_text(text, "utf-8")
+        assert main(["report", str(moved)]) == 2
+        assert "notebook.ipynb cannot be read: " in capfd.readouterr().err
+
+
 def test_a_page_of_somebody_elses_run_shows_no_file_of_ours(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "private.txt").write_text("PRIVATE")
     moved = shutil.copytree(folder, tmp_path / "moved")

@@ -86,11 +86,25 @@ def read(folder: Path) -> Run:
         raise UsageError(
             f"the run {record['run']} was made by an older kalecompiler, and kept no notebook: run it again"
         )
+    if not _is_whole(record):
+        raise UsageError(f"{folder / RECORD} is damaged, or of another version of kalecompiler")
     ended = {entry["task"]: entry for entry in record["steps"]}
     if not ended:  # under way, or killed
         ended = {task: {"name": name, "status": "unknown"} for name, task in record["tasks"].items()}
     steps = (_step(folder / task, task, entry) for task, entry in ended.items() if _NAME.fullmatch(task))
     return Run(folder, record, tuple(steps))
+
+
+def _is_whole(record: Mapping[str, Any]) -> bool:
+    """Whether a record has what the page and the notebook are made of, in its shape."""
+    tasks, ran = record.get("tasks"), record.get("ran")
+    if not (isinstance(tasks, dict) and isinstance(ran, dict) and isinstance(record.get("cells"), dict)):
+        return False
+    steps, drawn = record["steps"], _mapping(record["graph"]).get("steps")
+    if not (isinstance(steps, list) and isinstance(drawn, list)):
+        return False
+    named = all(isinstance(entry, dict) and isinstance(entry.get("name"), str) for entry in (*steps, *drawn))
+    return named and tasks.keys() == ran.keys() and all({"task", "status"} <= entry.keys() for entry in steps)
 
 
 def _step(folder: Path, task: str, entry: Mapping[str, Any]) -> Ran:
