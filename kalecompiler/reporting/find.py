@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from kalecompiler.diagnostics import UsageError
-from kalecompiler.local import which
-from kalecompiler.local.folders import RUNS
+from kalecompiler.local import records, which
+from kalecompiler.local.folders import RUNS, stamp_of
 
-RECORD = "run.json"
-_TIME = re.compile(r"-(\d{8}-\d{6})-[0-9a-f]+$")
+RECORD = records.NAME
 
 
 def find(word: str, folder: Path | None = None) -> Path:
@@ -43,5 +41,4 @@ def roots(folder: Path | None = None) -> list[Path]:
 
 def _age(path: Path) -> tuple[str, int]:
     """When a run began: its id says the second."""
-    match = _TIME.search(path.name)
-    return match[1] if match else "", (path / RECORD).stat().st_mtime_ns
+    return stamp_of(path.name), (path / RECORD).stat().st_mtime_ns

@@ -14,11 +14,12 @@ from typing import Any
 
 from kalecompiler import encodable
 from kalecompiler.diagnostics import UsageError
+from kalecompiler.local.executor import OUTPUT_FILE
+from kalecompiler.local.runner import DISPLAY, INPUT_FILE, LOG
 from kalecompiler.reporting.find import RECORD
 from kalecompiler.reporting.keeping import NOTEBOOK
 
 LONGEST_LOG = 1 << 20
-DISPLAYED = "display.json"
 _NAME = re.compile(r"\w[\w.-]*")
 _SOURCE = re.compile(r"(?P<run>\w[\w.-]*)/(?P<task>\w[\w-]*)")
 _LONGEST_CHAIN = 100
@@ -109,7 +110,7 @@ def _is_whole(record: Mapping[str, Any]) -> bool:
 
 def _step(folder: Path, task: str, entry: Mapping[str, Any]) -> Ran:
     own, folder = folder, _origin(folder, entry)
-    inputs = _ports(_mapping(_json(folder / "executor_input.json")).get("inputs"))
+    inputs = _ports(_mapping(_json(folder / INPUT_FILE)).get("inputs"))
     return Ran(
         name=entry["name"],
         task=task,
@@ -122,7 +123,7 @@ def _step(folder: Path, task: str, entry: Mapping[str, Any]) -> Ran:
         displays=tuple(displayed(folder, with_times=folder == own)),
         made=tuple(made_by(folder)),
         reads={port: str(item.get("uri", "")) for port, entry in inputs for item in _items(entry)},
-        log=log(own / "log.txt"),
+        log=log(own / LOG),
     )
 
 
@@ -143,7 +144,7 @@ def _origin(folder: Path, entry: Mapping[str, Any]) -> Path:
 
 def displayed(folder: Path, with_times: bool = True) -> Iterator[dict[str, Any]]:
     """What the pieces of code displayed of the step whose folder that is, and when."""
-    known = _json(folder / DISPLAYED)
+    known = _json(folder / DISPLAY)
     for entry in known if isinstance(known, list) else ():
         if isinstance(entry, dict) and isinstance(entry.get("outputs", []), list):
             keys = ("started", "seconds") if with_times else ()
@@ -169,7 +170,7 @@ def _is_output(output: Mapping[str, Any]) -> bool:
 
 def made_by(folder: Path) -> list[Made]:
     """The artifacts of the step whose folder that is."""
-    output, given = _json(folder / "executor_output.json"), _mapping(_json(folder / "executor_input.json"))
+    output, given = _json(folder / OUTPUT_FILE), _mapping(_json(folder / INPUT_FILE))
     kinds = {port: next(_items(entry), {}).get("type") for port, entry in _ports(given.get("outputs"))}
     made = []
     for port, entry in _ports(output):
