@@ -13,7 +13,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -115,7 +115,11 @@ class Runner:
         self._secrets = provided.secrets_of(self.plan.provided, own)
         for key, taken in self.plan.taken.items():
             self._take_over(self.plan.tasks[key], taken)
-        with stop_signals(lambda: self._messages.put(None)), processes(self.plan.folder.name) as running:
+        with (
+            stop_signals(lambda: self._messages.put(None)),
+            self._hidden(),
+            processes(self.plan.folder.name) as running,
+        ):
             if self.plan.timeout is not None:
                 self._timers.after(self.plan.timeout, lambda: self._end_run(running))
             while True:
@@ -123,6 +127,21 @@ class Runner:
                 if not running and not self._paused:
                     return self.results
                 self._take_message(running)
+
+    @contextlib.contextmanager
+    def _hidden(self) -> Iterator[None]:
+        """Where the run is given up, what the steps under way wrote holds no secret either."""
+        try:
+            yield
+        finally:
+            for attempt in self._attempts.values():
+                self._hide_secrets(attempt)
+
+    def _hide_secrets(self, attempt: _Attempt) -> None:
+        """Take the secrets out of what a step wrote about itself."""
+        folder = self.plan.folder / attempt.task.key
+        shown = [folder / port for port in sorted(attempt.carried.shown)]
+        mask([folder / LOG, folder / DISPLAY, folder / TRACES, *shown], self._secrets)
 
     def _start_ready(self, running: Processes, environment: Mapping[str, str]) -> None:
         """Start the tasks that can run, in order; one that cannot be started fails, which may skip others."""
@@ -190,10 +209,8 @@ class Runner:
         """Take in a process that ended."""
         attempt = self._attempts.pop(key)
         task, seconds = attempt.task, time.perf_counter() - attempt.started
-        folder = self.plan.folder / key
-        log = folder / LOG
-        shown = [folder / port for port in sorted(attempt.carried.shown)]
-        mask([log, folder / DISPLAY, folder / TRACES, *shown], self._secrets)
+        log = self.plan.folder / key / LOG
+        self._hide_secrets(attempt)
         if status != 0 or attempt.late:
             failure = failures.failure(status, log, attempt.carried.pieces)
             self._retry_or_fail(task, replace(failure, message=attempt.late or failure.message), seconds)
