@@ -117,7 +117,7 @@ class Runner:
             self._take_over(self.plan.tasks[key], taken)
         with (
             stop_signals(lambda: self._messages.put(None)),
-            self._hidden(),
+            self._secrets_hidden(),
             processes(self.plan.folder.name) as running,
         ):
             if self.plan.timeout is not None:
@@ -129,7 +129,7 @@ class Runner:
                 self._take_message(running)
 
     @contextlib.contextmanager
-    def _hidden(self) -> Iterator[None]:
+    def _secrets_hidden(self) -> Iterator[None]:
         """Where the run is given up, what the steps under way wrote holds no secret either."""
         try:
             yield

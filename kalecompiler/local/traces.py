@@ -210,7 +210,7 @@ class Traces:
         except OSError:
             pass
         finally:
-            self.here = Here()
+            self.here.busy = False
 
     def _ran(self, event: str, arguments: Sequence[Any]) -> None:
         try:

@@ -665,15 +665,15 @@ PARTS = {
         '9P`E0qsT`Z=6.;LK2?=^4B(*NEs4bYbXKHy,:i)qmqk4[r7=W)#MLI^.*iX+QlI7i3j'
     ),
     "jsonl": (
-        'g:8*R6HySp_peyqX/5V@+v|osh~/cU3h`D-XwsFIm|g8Ag(v/`]=Qn/Sm[c1yb61W_!kJdg]y)J`F%6.OD%fZdGq,oydOI=-^|:Z'
-        'yfy9h`32B7OUk)1h1-l1Tb4wfUV=nk0lI(K?K#t3oF]HCcJy`x[:J9v(7!.yGiB8a?ctbjIMavm7_FKfApl#ZyU75SZGnC)uXpTA'
-        '?Xbt-e|-Yw]m;lP**Cm@=)e`[I6]EfjAl62U9Nc6:Zl.V:!K[!e,/*ZPLs1J=Ea@%l+D@syrU7jR5dS^4U^YLaQJf*%zZdp:c7mh'
-        '%7#+5^rU1dY0WiT*N6u9%(T*F?B*uL](8BiqEs]NKK:u.i`[J`!.Yr=AG7njN[WxyxdrfAxf#GWFVN3mh6yG5S_:@*q?rUqr(c/R'
-        '`:Pv1[A/4#xXZO[X?UBK07De!oASSts]+sJg!(|JD,K7of-yheDcGdWHsmMgen.jVGW/,fE0tG%OH[FOQm#MfBdvCscE!U~oX#Kh'
-        '(dIE6Ar2X%Ou%h8IkF/m4Z08+=q!9~0)6oZj)KVs;TdQXaGsOqBCH`E%Juext(^luihsiV1qbW29suV+SL(l4jT0sG1SV[mrhX.;'
-        'w(`B^8UYwF_fl%KQacd%U=ABysmo@F2^qe~sPAqwD,vd^,aK~r[HV!8_,c5zHi`:*!uzofRWP7Z2PVIE1;x2tW0pmi:j+ERjRn+M'
-        ',24k-=0Vj!9.)Pg)i-nuQlUyPwcq@;2FR[(*zJ5d[B+k]ES3Z[:+od.r=8Z`WAAdA:]Kx)fZD#vGsxh1Msbfpkb/ME=NxUi;_m#`'
-        '-t+d0M-;WX`i:q;l/rx^6`ilraomI9ND%QhegO'
+        'g:8#O+dvS,=PAUVq:EtySBX88)R(qN3+^oh6DukSuBA4z18y-C3:;toMh)bU9(s+@!KF`7@Xh4lN9s2-`fD57lV(P.Gy9.N`DRz]'
+        '[DDyp(-%OonM=-%6k#)pb#)|a1u+VF0qE.gFR;=*[?Qi[PWWyF[:J8EQGADaE2UE/@WU~+u+qoT7+k.+6M!x0UOa,jYoH%Z*E.-^'
+        'ywE3*e|rk!],,3D#5Z*R]_yW1c7W0Y?oH`fR=JjGRkT#PuG0);Zq4eqXYqL,(Z!v-so2[x[q^G1Ol6g^Vf^M80Y6h-:|5dlHXM!;'
+        'VuaFFBqfoMT3r)]jcoA1NNZb4Z*G,M*|aDmD]w5*lYdUQtUYvQ%JxPcv*~@UDX+EM0(h:L9N?QS(9hw9F==,=D9~9FO+|2c_SMRr'
+        'Px(cj96mUM`@(9TnA@ZR7;Laul[hBiy#ms~,OEaWbiYOq%K61g!6#+3hCVs_W6bxE,!8@/K6#~Yi44MrMCuOuD64HMyP.#jLFbS2'
+        'QU3]i5Sxr%%A;jCJ=Q834SG=N,tYZ5fxhSmj#5Yr!86dxqj66Bg=ruj((4[/TRVqt82yC%GY*zvJp#^wt;GEx7AHc;4ot*1RdZ9M'
+        'wa6WRjRcIGd]y_Ce0IR_K^?Vvd@h?KC*=4d!@j*uS%Ligf`r!E5Ph(:gBS]TM@)Ibvv7W_jVK0GnwtfbX-l;lQ=)BXKsfrRMCR7w'
+        'ZhjYWVr?_@n_J6L8:*TnwdPbd).V]g]0mv%*/90`F6NV*z7I_~Cxj`t(.4ZOw)dYnm]?3/yrd4W?T(*bj?goT0?LBa+3~*=aMR.^'
+        '=eGA[bYAX~s@2tRB1f-ycz~#Q`8pX#0X]DZh_mqv'
     ),
     "mlflow": (
         'japA@8%Gqs=TmHT,!;08YN0(y=wM:cHI:c8E4[J_kyq:@(ZAHYvJpZMYLE~P7-48Zy_8;ZFeM@2egQ!brqHj.-+OOnc2/.X2jiWY'

@@ -52,9 +52,8 @@ class JsonLines(Tracker):
                 end = line[-1:]
                 if line.startswith(start) and end == b"\n":
                     return
-        _append(
-            path, (b"" if end == b"\n" else b"\n") + start + b", " + json.dumps(told, default=str)[1:].encode() + b"\n"
-        )
+        text = start + b", " + json.dumps(told, default=str)[1:].encode() + b"\n"
+        _append(path, text if end == b"\n" else b"\n" + text)
 
 
 def _append(path: Path, line: bytes) -> None:
