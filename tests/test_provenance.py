@@ -5,8 +5,10 @@ from __future__ import annotations
 import getpass
 import hashlib
 import json
+import os
 import platform
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +118,30 @@ def test_git_is_told_with_what_was_changed(tmp_path: Path) -> None:
     notebook.write_text("{ }")
     assert provenance.git(notebook) == clean | {"dirty": True, "notebook": True}
     assert provenance.git(tmp_path / "untracked.ipynb") == clean | {"dirty": True}
+
+
+def test_git_is_asked_of_that_notebook_whatever_names_there_are(tmp_path: Path) -> None:
+    git(tmp_path, "init", "-q", "-b", "trunk")
+    (tmp_path / "sub").mkdir()
+    for name in ("a1.ipynb", "a[1].ipynb"):
+        (tmp_path / name).write_text("{}")
+    (tmp_path / ".gitignore").write_text("own.ipynb\nsub\n")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-q", "-m", "one")
+    (tmp_path / "a1.ipynb").write_text("{ }")
+    known = provenance.git(tmp_path / "a[1].ipynb")
+    assert known is not None
+    assert (known["dirty"], known["notebook"]) == (True, False)
+    for ignored in (tmp_path / "own.ipynb", tmp_path / "sub" / "n.ipynb"):  # the commit has neither
+        ignored.write_text("{}")
+        known = provenance.git(ignored)
+        assert known is not None
+        assert known["notebook"]
+    if sys.platform == "linux":
+        git(tmp_path, "checkout", "-q", "-b", os.fsdecode(b"caf\xe9"))
+        known = provenance.git(tmp_path / "a1.ipynb")
+        assert known is not None
+        assert known["branch"] == "caf\ufffd"
 
 
 def test_a_run_under_way_has_a_record_already(tmp_path: Path) -> None:

@@ -3,6 +3,9 @@ and then it says so."""
 
 from __future__ import annotations
 
+import html
+import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,7 @@ from support import write_notebook
 from test_local_settings import SECRET, Run
 
 from kalecompiler import commands
+from kalecompiler.local import masking
 from kalecompiler.snapshots.store import Store
 
 TEXT = """
@@ -24,6 +28,7 @@ plain = 5
 def closure():
     return lambda: value
 late = closure()
+os.system("true " + value)
 url = f"db://me:{value}@host"
 print("log", value, file, file=sys.stderr)
 holder
@@ -61,6 +66,38 @@ def test_it_is_in_no_file_of_the_run_but_that_of_the_variable_that_is_handed_on(
     others = [p for p in places_of(folder.parents[2], SECRET) if p.read_bytes() != handed_on]
     assert others == []
     assert places_of(folder.parents[2], "canary-of-a-file") == []
+
+
+ODD = "p@'\"w<o>r&d\\x\ty\u00dc"
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        str,
+        repr,
+        ascii,
+        lambda text: repr({'k"': [text]}),
+        lambda text: repr("\"'" + text),
+        html.escape,
+        lambda text: html.escape(text, quote=False),
+        lambda text: html.escape(repr(text)),
+        lambda text: text.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;"),
+        lambda text: text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;"),
+    ],
+    ids=["text", "repr", "ascii", "in a dict", "other quotes", "html", "pandas", "repr in html", "report", "xml"],
+)
+@pytest.mark.parametrize("carry", [str, json.dumps, lambda text: json.dumps(text, ensure_ascii=False)])
+def test_it_is_masked_however_it_is_written(
+    tmp_path: Path, write: Callable[[str], str], carry: Callable[[str], str]
+) -> None:
+    log = tmp_path / "log.txt"
+    log.write_text(f"before {carry(write(ODD))} after", "utf-8")
+    masking.mask([log], [ODD])
+    text = log.read_text("utf-8")
+    assert "***" in text
+    assert "@" not in text
+    assert "w" not in text
 
 
 def test_the_step_says_what_it_hands_on_and_its_takers_keep_nothing_else(run: Run) -> None:

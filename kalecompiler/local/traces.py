@@ -12,6 +12,7 @@ and for what was removed; ABSENT for what was not there when the step wanted to 
 
 from __future__ import annotations
 
+import _thread
 import atexit
 import hashlib
 import json
@@ -48,6 +49,12 @@ LISTS = frozenset({"os.listdir", "os.scandir"})
 NAMES = frozenset({"os.rename", "os.link", "os.symlink"})  # source, destination, and what they are relative to
 
 
+class Here(_thread._local):
+    """Whether this thread is listing a folder on behalf of the traces, which is an event too."""
+
+    busy = False
+
+
 class Traces:
     """What was seen so far. `aside` are folders whose files are no business of the step's."""
 
@@ -68,7 +75,7 @@ class Traces:
         self.network = self.harmless = False
         self.started = time.time()
         self.owner = os.getpid()
-        self.busy = False
+        self.here = Here()
 
     def hook(self, event: str, arguments: Sequence[Any]) -> None:
         """Called by Python before it does something; must be quick, and never raise."""
@@ -79,7 +86,7 @@ class Traces:
             self.network = True
         elif event in STARTS:
             self._ran(event, arguments)
-        elif event in LISTS and not self.busy:
+        elif event in LISTS and not self.here.busy:
             self._listed(arguments[0])
         elif event in FORKS and os.getpid() == self.owner:
             self.programs["a child of its own"] = None  # what that opens is not seen here
@@ -145,11 +152,11 @@ class Traces:
 
     def _below(self, folder: str) -> list[str]:
         """The files in a folder, and in those in it."""
-        busy, self.busy = self.busy, True  # to list them is an event too
+        busy, self.here.busy = self.here.busy, True
         try:
             return [os.path.join(parent, name) for parent, _, names in os.walk(folder) for name in names]
         finally:
-            self.busy = busy
+            self.here.busy = busy
 
     def _database(self, name: Any) -> None:
         """SQLite opens its files itself, and tells their names before."""
@@ -197,17 +204,20 @@ class Traces:
     def _list(self, path: str) -> None:
         if not path or self._is_aside(path + "/") or path in self.listed:
             return
-        self.busy = True  # to list it is an event too
+        self.here.busy = True
         try:
             self.listed[path] = names_digest(path, self.written)
         except OSError:
             pass
         finally:
-            self.busy = False
+            self.here.busy = False
 
     def _ran(self, event: str, arguments: Sequence[Any]) -> None:
         try:
             words = arguments[1] if event == "subprocess.Popen" else arguments[0]
+            if event == "os.system":  # its other words may be anything, also a secret
+                self.programs[os.fsdecode(words.split()[0])[:200]] = None
+                return
             words = [words] if isinstance(words, (str, bytes, os.PathLike)) else list(words)
             first = os.fsdecode(words[0])
             if self._is_harmless(first, words[1:]) or [os.fsdecode(word) for word in words[1:3]] == ["-m", "pip"]:
@@ -237,7 +247,7 @@ class Traces:
         """Write what was seen. A forked child has nothing to say."""
         if os.getpid() != self.owner:
             return
-        self.busy = True
+        self.here.busy = True
         self._look_again()
         files = [self._file(path, "read") for path in list(self.read)]
         files += [self._file(path, mode) for path, mode in list(self.written.items())]
