@@ -244,4 +244,5 @@ def _agreed(known: Sequence[Known]) -> Known:
         taint=frozenset().union(*(k.taint | k.own() for k in known)) if len(known) > 1 else first.taint,
         roots=roots,
         node=first.node if all(k.node is first.node for k in known) else None,
+        fixed=all(k.fixed for k in known),
     )
