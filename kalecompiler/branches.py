@@ -178,6 +178,9 @@ class Branches(Namespace):
                 self.effects.visit(part.value)
             elif isinstance(part, ast.MatchClass):
                 self.effects.visit(part.cls)
+            elif isinstance(part, ast.MatchMapping):
+                for key in part.keys:
+                    self.effects.visit(key)
         for name in names.bound_names([case.pattern]):
             known = self.effects.value(subject, element=True)
             self.bind(name, Binding(Status.BOUND, self.site(case.pattern), known))

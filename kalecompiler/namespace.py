@@ -115,9 +115,12 @@ class Namespace:
     def known(self, name: str) -> Known | None:
         """What is known of a name now: a local binding, one of this step, or what stands above."""
         here = self.local(name) or self.state.get(name)
-        if here is not None and here.status is not Status.DELETED:
-            return here.known
-        return self.lookup(name) if here is None else None
+        if here is None:
+            return self.lookup(name)
+        above = self.lookup(name) if here.status is Status.MAYBE else None
+        if above is not None:
+            return agreed([here.known, above])
+        return here.known if here.status is not Status.DELETED else None
 
     def load(self, name: str, node: ast.AST, *, hard: bool = True, called: bool = False) -> None:
         """Read a name. `hard` reads fail without a value; a name bound perhaps is read softly from above."""
@@ -225,13 +228,14 @@ def joined(states: Sequence[State]) -> State:
     for name in dict.fromkeys(n for s in states for n in s):
         here = [s.get(name) for s in states]
         found = [b for b in here if b is not None]
-        agreed = len(found) == len(here) and len({b.status for b in found}) == 1
-        status = found[0].status if agreed else Status.MAYBE
-        result[name] = Binding(status, found[0].site, _agreed([b.known for b in found]))
+        alike = len(found) == len(here) and len({b.status for b in found}) == 1
+        status = found[0].status if alike else Status.MAYBE
+        result[name] = Binding(status, found[0].site, agreed([b.known for b in found]))
     return result
 
 
-def _agreed(known: Sequence[Known]) -> Known:
+def agreed(known: Sequence[Known]) -> Known:
+    """What holds of a value that is one of several: what all agree on, and whatever any may share or need."""
     first = known[0]
     roots: Roots = {}
     for k in known:
