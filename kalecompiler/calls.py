@@ -23,19 +23,23 @@ def arguments(node: ast.Call) -> list[ast.expr]:
 def bind_arguments(
     function: names.Function, call: ast.Call, receiver: ast.expr | None = None, *, bound: bool = False
 ) -> dict[str, list[ast.expr]]:
-    """Which argument expressions each parameter of a function gets; `*` arguments may reach any of them."""
+    """Which argument expressions each parameter of a function gets; from `*` on they may reach any of them."""
     a = function.args
     plain = [p.arg for p in (*a.posonlyargs, *a.args)]
     given: dict[str, list[ast.expr]] = {}
+    if _is_static(function):
+        receiver, bound = None, False
     if receiver is not None and plain:
         given[plain[0]] = [receiver]
     if receiver is not None or bound:
         plain = plain[1:]
     rest = a.vararg.arg if a.vararg else None
+    unpacked = next((i for i, argument in enumerate(call.args) if isinstance(argument, ast.Starred)), len(call.args))
     for index, argument in enumerate(call.args):
-        if isinstance(argument, ast.Starred):
-            for name in plain[index:] + ([rest] if rest else []):
-                given.setdefault(name, []).append(argument.value)
+        if index >= unpacked:
+            value = argument.value if isinstance(argument, ast.Starred) else argument
+            for name in plain[unpacked:] + ([rest] if rest else []):
+                given.setdefault(name, []).append(value)
         else:
             target = plain[index] if index < len(plain) else rest
             if target is not None:
@@ -46,6 +50,12 @@ def bind_arguments(
         if reached is not None:
             given.setdefault(reached, []).append(keyword.value)
     return given
+
+
+def _is_static(function: names.Function) -> bool:
+    """Whether a method gets no object."""
+    decorators = getattr(function, "decorator_list", ())
+    return any(isinstance(d, ast.Name) and d.id == "staticmethod" for d in decorators)
 
 
 def default_of(function: names.Function, parameter: str) -> ast.expr | None:

@@ -195,7 +195,7 @@ class Effects(Indirect):
         head, _, last = path.rpartition(".")
         if head.startswith("numpy") and last == "at" and node.args:
             self.changed(node.args[0], Grade.DEFINITE, node, "`.at()` changes it")
-        arity = 1 if last in library.UNARY else 2 if last in library.BINARY else None
+        arity = 1 if last in library.UNARY else 2 if last in library.BINARY else library.RESULT_AFTER.get(last)
         if head == "numpy" and arity is not None and len(node.args) > arity:
             self.changed(node.args[arity], Grade.DEFINITE, node, "the result is written into it")
         position = library.STREAMS.get(path)
@@ -219,6 +219,7 @@ class Effects(Indirect):
                 self.consumed(argument)
         for argument in arguments(node):
             self._callback(argument, arguments(node))
+            self._bound_method(argument, node)
             self.anything(argument)
             if self.type_of(argument) == library.RANDOM:
                 self.changed(argument, Grade.POSSIBLE, node, f"`{path}()` may draw from it")
@@ -229,6 +230,13 @@ class Effects(Indirect):
         if function is not None:
             given = [other for other in others if other is not argument]
             self.follow(function, dict.fromkeys(names.parameters(function), given), sure=False)
+
+    def _bound_method(self, argument: ast.expr, node: ast.Call) -> None:
+        """`map(seen.append, xs)`: a method that is handed to a call may be called."""
+        if isinstance(argument, ast.Attribute) and self.path(argument) is None:
+            kind = self.type_of(argument.value)
+            if argument.attr in (library.CONTAINER_MUTATORS if kind is None else library.MUTATORS.get(kind, ())):
+                self._perhaps_changed(argument.value, node)
 
     def called(self, function: ast.expr, *, node: ast.AST) -> None:
         """Call a function that the notebook defines, or one of which nothing is known."""
@@ -306,7 +314,9 @@ class Effects(Indirect):
         for name, change in effects.changes.items():
             grade = change.grade if sure else Grade.POSSIBLE
             if name.startswith("<"):
-                for argument in given.get(name[1:-1]) or self._default(function, name[1:-1]):
+                reached = given.get(name[1:-1]) or self._default(function, name[1:-1])
+                for argument in reached:
+                    grade = grade if len(reached) == 1 else Grade.POSSIBLE
                     self.changed(argument, grade, argument, change.reason, held)
             else:
                 self.flow.load(name, function, hard=False)
@@ -323,7 +333,8 @@ class Effects(Indirect):
 def _reuses(node: ast.Call) -> bool:
     """Whether a call is told that it may work in its argument: `copy=False`, `overwrite_a=True`."""
     return any(
-        (k.arg == "copy" and _is_false(k.value)) or (k.arg or "").startswith("overwrite_") for k in node.keywords
+        ((k.arg or "").lower() in ("copy", "copy_x") and _is_false(k.value)) or (k.arg or "").startswith("overwrite_")
+        for k in node.keywords
     )
 
 
