@@ -39,7 +39,7 @@ def _bonded(versions: Versions, place: Place, name: str, binding: Binding) -> It
     for other, bond in binding.known.roots.items():
         if other == name or other.startswith("<"):
             continue
-        if bond is Bond.PERHAPS and not any(other in p.summary.deep or name in p.summary.deep for p in versions.places):
+        if bond <= Bond.PERHAPS and not any(other in p.summary.deep or name in p.summary.deep for p in versions.places):
             continue  # a shallow copy, if anything
         there = place.summary.binds.get(other)
         known = versions.holder(place, other)

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from kalecompiler import draws, dynamic, library, names
 from kalecompiler.calls import arguments, bind_arguments, default_of, method
-from kalecompiler.facts import Binding, Bond, Definition, Grade, Known, Status
+from kalecompiler.facts import Binding, Bond, Definition, Grade, Known, Status, Summary
 from kalecompiler.indirect import Indirect
 from kalecompiler.namespace import Scope
 from kalecompiler.shapes import base
@@ -98,9 +98,18 @@ class Effects(Indirect):
         if isinstance(target, ast.Subscript):
             self.visit(target.slice)
         taint = self.taint(value) if value is not None else frozenset()
-        if isinstance(target.value, ast.Attribute | ast.Subscript):
+        deep = isinstance(target.value, ast.Attribute | ast.Subscript)
+        if deep:
             self.flow.run.deep.update(self.roots(base(target.value)))
-        self.changed(base(target.value), Grade.DEFINITE, node, "it is assigned into", taint)
+        self.changed(base(target.value), Grade.DEFINITE, node, "it is assigned into", taint, deep=deep)
+        if value is not None:
+            self.held(base(target.value), [value])
+
+    def held(self, holder: ast.expr, values: Sequence[ast.expr]) -> None:
+        """What is put into an object is in it from now on."""
+        kept = dict.fromkeys((root for value in values for root in self.roots(value)), Bond.HELD)
+        for name in [root for root, bond in self.roots(holder).items() if bond is Bond.SAME] if kept else ():
+            self.flow.keep_in(name, {root: bond for root, bond in kept.items() if root != name})
 
     def changed(
         self,
@@ -109,9 +118,16 @@ class Effects(Indirect):
         node: ast.AST,
         reason: str,
         taint: frozenset[Definition] = frozenset(),
+        *,
+        deep: bool = False,
     ) -> None:
-        """The object that an expression gives changes in place, and so does whatever shares state with it."""
+        """The object that an expression gives changes in place, and so does whatever shares state with it.
+
+        With `deep` so may what was put into it.
+        """
         for root, bond in self.roots(expr).items():
+            if bond is Bond.HELD and not deep:
+                continue
             self.flow.change(root, grade if bond is Bond.SAME else Grade.POSSIBLE, node, reason)
             self.hold(root, taint)
 
@@ -286,15 +302,19 @@ class Effects(Indirect):
         inplace = any(k.arg == "inplace" and not _is_false(k.value) for k in node.keywords)
         if kind is not None and (name in library.MUTATORS.get(kind, ()) or (inplace and kind == library.PANDAS)):
             self.changed(func.value, Grade.DEFINITE, node, reason, taint)
+            if kind in (library.LIST, library.DICT, library.SET, library.DEFAULTS):
+                self.held(base(func.value), arguments(node))
         elif inplace or not (kind == library.SCALAR or self.believed_pure(kind, name)):
-            self.changed(func.value, Grade.POSSIBLE, node, f"`.{name}()` may change it", taint)
+            self.changed(func.value, Grade.POSSIBLE, node, f"`.{name}()` may change it", taint, deep=kind is None)
+            if name in library.CONTAINER_MUTATORS:
+                self.held(base(func.value), arguments(node))
 
     def _perhaps_changed(self, argument: ast.expr, node: ast.AST) -> None:
         known = self.flow.known(argument.id) if isinstance(argument, ast.Name) else None
         if self.type_of(argument) == library.SCALAR or (known is not None and (known.definition or known.path)):
             return
         text = ast.unparse(node.func) if isinstance(node, ast.Call) else "a call"
-        self.changed(argument, Grade.POSSIBLE, node, f"`{text}()` may change it")
+        self.changed(argument, Grade.POSSIBLE, node, f"`{text}()` may change it", deep=True)
 
     def _default(self, function: names.Function, parameter: str) -> list[ast.expr]:
         """The variable that a parameter which is not given stands for: a call may change it like an argument."""
@@ -306,10 +326,10 @@ class Effects(Indirect):
 
     def follow(self, function: names.Function, given: dict[str, list[ast.expr]], *, sure: bool) -> None:
         """Follow a call into the body of a function of the notebook: what it does to globals and to its arguments."""
-        if id(function) in self.flow.active:
+        effects = self._effects_of(function)
+        if effects is None:
             return
         self.wrapped(function)
-        effects = self.flow.body_summary(function)
         held = frozenset[Definition]().union(*(self.taint(a) for group in given.values() for a in group))
         for name, change in effects.changes.items():
             grade = change.grade if sure else Grade.POSSIBLE
@@ -317,7 +337,7 @@ class Effects(Indirect):
                 reached = given.get(name[1:-1]) or self._default(function, name[1:-1])
                 for argument in reached:
                     grade = grade if len(reached) == 1 else Grade.POSSIBLE
-                    self.changed(argument, grade, argument, change.reason, held)
+                    self.changed(argument, grade, argument, change.reason, held, deep=True)
             else:
                 self.flow.load(name, function, hard=False)
                 self.flow.change(name, grade, function, f"{change.reason} in a function that is called")
@@ -328,6 +348,14 @@ class Effects(Indirect):
             if status is Status.MAYBE and here is not None and here.status is Status.BOUND:
                 status = Status.BOUND
             self.flow.bind(name, Binding(status, self.flow.site(function), binding.known))
+
+
+    def _effects_of(self, function: names.Function) -> Summary | None:
+        """What a function does; of one that is being run, what is known by now."""
+        if id(function) in self.flow.active:
+            self.flow.bodies.again.add(id(function))
+            return self.flow.bodies.before.get(id(function))
+        return self.flow.body_summary(function)
 
 
 def _reuses(node: ast.Call) -> bool:

@@ -14,6 +14,7 @@ from kalecompiler import names, trees
 class Bond(enum.IntEnum):
     """How a value hangs together with the object of a name."""
 
+    HELD = -1  # it was put into what the name stands for, which may change and leave it alone
     PERHAPS = 0  # a call that got it may have kept or returned it
     PART = 1  # it is a part, a view, or a container of it
     SAME = 2

@@ -48,6 +48,19 @@ class Run:
     deep: set[str] = field(default_factory=set)
 
 
+@dataclass
+class Bodies:
+    """What functions do when they are called now: `asked` are the names that this depends on.
+
+    `before` has the same as far as it is known of functions that call themselves, and `again` those that did so.
+    """
+
+    done: dict[int, Summary] = field(default_factory=dict)
+    asked: set[str] = field(default_factory=set)
+    before: dict[int, Summary] = field(default_factory=dict)
+    again: set[int] = field(default_factory=set)
+
+
 class Namespace:
     """The state of one interpretation.
 
@@ -69,8 +82,9 @@ class Namespace:
         self.piece = 0
         self.owner = ""
         self.active: set[int] = set()
-        self.bodies: dict[int, Summary] = {}
+        self.bodies = Bodies()
         self.tainted: dict[str, frozenset[Definition]] = {}
+        self.held: dict[str, Roots] = {}  # what objects from above were given to hold
         self.by_value: dict[int, Definition] = {}
         self.used: set[tuple[int, bool]] = set()  # definitions whose needs are noted, since a name was bound last
 
@@ -84,8 +98,8 @@ class Namespace:
 
     def branch(self, start: State, body: Callable[[], None]) -> State | None:
         """Run a branch from a state; its state at the end, or None where it never gets there."""
-        self.state, self.alive = dict(start), True
-        self.used.clear()
+        self._go_on_from(dict(start))
+        self.alive = True
         body()
         return self.state if self.alive else None
 
@@ -94,8 +108,14 @@ class Namespace:
         living = [s for s in states if s is not None]
         self.alive = bool(living)
         if living:
-            self.state = joined(living)
-            self.used.clear()
+            self._go_on_from(joined(living))
+
+    def _go_on_from(self, state: State) -> None:
+        """Take up another state: what depends on names that stand for something else there is worked out anew."""
+        if any(self.state.get(name) is not state.get(name) for name in self.bodies.asked):
+            self.bodies.done.clear()
+        self.state = state
+        self.used.clear()
 
     def site(self, node: ast.AST) -> Site:
         return Site(
@@ -168,6 +188,17 @@ class Namespace:
                 return
         self.state[name] = binding
         self.used.clear()
+        if name in self.bodies.asked:
+            self.bodies.done.clear()
+
+    def keep_in(self, name: str, roots: Roots) -> None:
+        """The object behind a name holds others from now on."""
+        for bindings in [scope.bindings for scope in reversed(self.scopes)] + [self.state]:
+            if name in bindings:
+                here = bindings[name]
+                bindings[name] = replace(here, known=replace(here.known, roots={**roots, **here.known.roots}))
+                return
+        self.held[name] = {**roots, **self.held.get(name, {})}
 
     def bind_definition(self, definition: Definition) -> None:
         """Bind a name to a definition at the top level of the step."""
@@ -240,7 +271,7 @@ def agreed(known: Sequence[Known]) -> Known:
     roots: Roots = {}
     for k in known:
         for root, bond in k.roots.items():
-            roots[root] = max(bond, roots.get(root, Bond.PERHAPS))
+            roots[root] = max(bond, roots.get(root, bond))
     return Known(
         definition=first.definition if all(k.definition is first.definition for k in known) else None,
         type=first.type if all(k.type == first.type for k in known) else None,

@@ -141,4 +141,154 @@ old = os.umask(0o022)
 print(os.environ["KALEC_ROW"])
 """,
     ),
+    Case(
+        "helpers that call each other, and themselves with arguments swapped",
+        RIGHT,
+        """
+# %% functions
+def a(n, xs):
+    if n:
+        b(n - 1, xs)
+    xs.append(n)
+def b(n, xs):
+    if n:
+        a(n - 1, xs)
+def turn(n, left, right):
+    left.append(n)
+    if n:
+        turn(n - 1, right, left)
+# %% step:one
+x, y, u, v = [], [], [], []
+# %% step:two prev:one
+a(0, x)
+b(3, y)
+turn(1, u, v)
+# %% step:three prev:two
+print(x, y, u, v)
+""",
+        inputs={"three": {"x": "two", "y": "two", "u": "two", "v": "two"}},
+    ),
+    Case(
+        "a helper that calls another one after an assignment",
+        RIGHT,
+        """
+# %% functions
+def quiet(d):
+    return 0
+def loud(d):
+    d["k"] = 1
+# %% step:a
+c, d, e = {}, {}, {}
+def helper(d):
+    act(d)
+# %% step:b prev:a
+act = quiet
+helper(c)
+if len(c) == 0:
+    act = loud
+    helper(d)
+else:
+    helper(c)
+act = loud
+helper(e)
+# %% step:c prev:b
+print(c, d, e)
+""",
+        inputs={"c": {"c": "a", "d": "b", "e": "b"}},
+    ),
+    Case(
+        "what is put into a container and changed there",
+        RIGHT,
+        """
+# %% step:a
+from types import SimpleNamespace
+c, d, e, f = {}, {}, {}, {}
+# %% step:b prev:a
+xs, box, o = [], {}, SimpleNamespace()
+xs.append(c)
+box["d"] = d
+o.e = e
+xs[0]["k"] = 1
+for one in box.values():
+    one["k"] = 2
+o.e["k"] = 3
+xs += [f]
+xs[-1]["k"] = 4
+# %% step:c prev:b
+print(c, d, e, f)
+""",
+        inputs={"c": {"c": "b", "d": "b", "e": "b", "f": "b"}},
+    ),
+    Case(
+        "a container from above that is given something",
+        RIGHT,
+        """
+# %% step:a
+xs, d = [], {}
+# %% step:b prev:a
+xs.append(d)
+xs[0]["k"] = 1
+print(xs)
+# %% step:c prev:b
+print(d)
+""",
+        inputs={"c": {"d": "b"}},
+    ),
+    Case(
+        "a list that grows leaves its elements alone",
+        RIGHT,
+        """
+# %% step:a
+rows = [[1], [2]]
+# %% step:b prev:a
+every = []
+for row in rows:
+    every.append(row)
+every.append([3])
+every.sort()
+print(every)
+# %% step:c prev:b
+print(rows)
+""",
+        inputs={"c": {"rows": "a"}},
+    ),
+    Case(
+        "elements of lists put together",
+        RIGHT,
+        """
+# %% step:a
+rows, more, row = [{"a": 1}], [{"a": 2}], [0]
+# %% step:b prev:a
+for r in rows + more:
+    r["x"] = 1
+pairs = [(i, r) for i, r in enumerate(rows)]
+pairs[0][1]["y"] = 2
+grid = [row for _ in range(3)]
+grid[0].append(1)
+# %% step:c prev:b
+print(rows, more, row)
+""",
+        inputs={"c": {"rows": "b", "more": "b", "row": "b"}},
+    ),
+    Case(
+        "a variable that a helper gives back",
+        RIGHT,
+        """
+# %% step:a
+store, deep = {}, {"a": {}}
+def get():
+    return store
+def part(n):
+    return deep[n] if n else get()
+def again():
+    return get()
+# %% step:b prev:a
+again()["k"] = 1
+x = part("a")
+x["k"] = 2
+# %% step:c prev:b
+print(store, deep)
+""",
+        inputs={"c": {"store": "b", "deep": "b"}},
+    ),
 ]
