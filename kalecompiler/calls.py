@@ -75,7 +75,7 @@ def returned_parameters(function: names.Function) -> frozenset[str]:
 
 
 def returned_from_outside(function: names.Function) -> list[ast.expr]:
-    """The variables around a function that it may return, parts of them, and what it gets from calls without argument."""
+    """The variables around a function that it may return, parts of them, and calls without an argument."""
     own = names.local_names(function)
     values = [part for value in _returned(function) for part in handed_out(value)]
     values += [v for v in _returned(function) if isinstance(v, ast.Call) and not v.args and not v.keywords]

@@ -349,7 +349,6 @@ class Effects(Indirect):
                 status = Status.BOUND
             self.flow.bind(name, Binding(status, self.flow.site(function), binding.known))
 
-
     def _effects_of(self, function: names.Function) -> Summary | None:
         """What a function does; of one that is being run, what is known by now."""
         if id(function) in self.flow.active:

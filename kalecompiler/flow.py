@@ -17,7 +17,6 @@ from kalecompiler.branches import Branches
 from kalecompiler.facts import Binding, Bond, Definition, Grade, Known, Status, Summary
 from kalecompiler.namespace import Scope
 
-
 _ROUNDS = 5  # in which functions that call each other are run, at most
 
 

@@ -242,7 +242,7 @@ class Namespace:
         run = self.run
         return Summary(
             dict(run.reads),
-            dict(self.state),
+            {name: self._left(name, binding) for name, binding in self.state.items()},
             dict(run.changes),
             dict(run.needs),
             dict(self.tainted),
@@ -251,6 +251,10 @@ class Namespace:
             tuple(run.made.values()),
             frozenset(run.deep),
         )
+
+    def _left(self, name: str, binding: Binding) -> Binding:
+        """A name at the end: one that is perhaps bound anew may be what stands above."""
+        return replace(binding, known=self.known(name) or Known()) if binding.status is Status.MAYBE else binding
 
 
 def joined(states: Sequence[State]) -> State:

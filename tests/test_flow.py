@@ -130,7 +130,10 @@ CHANGES = {
     "packed into": ("import struct\nstruct.pack_into('i', x, 0, 1)", "x"),
     "a cast": ("from typing import cast\nb = cast(dict, x)\nb[0] = 1", "x?"),
     "one of several": ("import random\nrandom.choice(x).n = 1", "x?"),
-    "the array of a frame": ("import pandas as pd\ndf = pd.DataFrame()\na = df.to_numpy()\nb = x.to_numpy()\nb[0] = 1", "x?"),
+    "the array of a frame": (
+        "import pandas as pd\ndf = pd.DataFrame()\na = df.to_numpy()\nb = x.to_numpy()\nb[0] = 1",
+        "x?",
+    ),
     "a figure": ("import matplotlib.pyplot as plt\nfig, ax = plt.subplots()\nax.plot(x, y)", ""),
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cases.case import RIGHT, Case
+from cases.case import REFUSED, RIGHT, Case
 
 CASES = [
     Case(
@@ -290,5 +290,37 @@ x["k"] = 2
 print(store, deep)
 """,
         inputs={"c": {"store": "b", "deep": "b"}},
+    ),
+    Case(
+        "a function that a step does not define anew after all",
+        RIGHT,
+        """
+# %% step:a
+def prep():
+    return "a"
+# %% step:b prev:a
+if len("x") > 5:
+    def prep():
+        return "b"
+# %% step:c prev:b
+print(prep())
+""",
+    ),
+    Case(
+        "a function that a step perhaps defines anew, among other things",
+        REFUSED,
+        """
+# %% step:a
+def prep():
+    return "a"
+# %% step:b prev:a
+if len("x") > 5:
+    print("x")
+    def prep():
+        return "b"
+# %% step:c prev:b
+print(prep())
+""",
+        mentions=("two different definitions of `prep`", "another name"),
     ),
 ]
