@@ -202,7 +202,7 @@ class Effects(Indirect):
         else:
             self.called(node.func, node=node)
         for keyword in node.keywords:
-            if keyword.arg in ("out", "file"):
+            if keyword.arg in ("out", "file") or (keyword.arg == "output" and (path or "").startswith("scipy.")):
                 self.changed(keyword.value, Grade.DEFINITE, node, f"it is the `{keyword.arg}=` of a call")
         self._written_to(node, path or "")
 

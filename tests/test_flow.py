@@ -127,6 +127,7 @@ CHANGES = {
     "the mode of a model": ("m.eval()", "m?"),
     "the place for a result": ("import numpy as np\nnp.clip(x, 0, 1, x)\nnp.dot(y, y, z)", "x z"),
     "an estimator that works in place": ("from sklearn.linear_model import Ridge\nRidge(copy_X=False).fit(X, y)", "X?"),
+    "the place for a filter's result": ("from scipy import ndimage\nndimage.median_filter(y, 3, output=x)", "x"),
     "packed into": ("import struct\nstruct.pack_into('i', x, 0, 1)", "x"),
     "a cast": ("from typing import cast\nb = cast(dict, x)\nb[0] = 1", "x?"),
     "one of several": ("import random\nrandom.choice(x).n = 1", "x?"),
