@@ -16,6 +16,12 @@ def method(owner: ast.ClassDef, name: str) -> ast.FunctionDef | ast.AsyncFunctio
     return None
 
 
+def accessors(owner: ast.ClassDef, name: str, kind: str) -> list[ast.FunctionDef]:
+    """The functions that a class decorates with `@name.setter` or `@name.deleter`."""
+    own = [statement for statement in owner.body if isinstance(statement, ast.FunctionDef)]
+    return [f for f in own if any(ast.unparse(d) == f"{name}.{kind}" for d in f.decorator_list)]
+
+
 def arguments(node: ast.Call) -> list[ast.expr]:
     """All argument expressions of a call, positional first."""
     return [a.value if isinstance(a, ast.Starred) else a for a in node.args] + [k.value for k in node.keywords]
@@ -94,3 +100,15 @@ def stored_parameters(init: names.Function) -> frozenset[str]:
     known = frozenset(names.parameters(init))
     stores = (n for n in trees.walk(init) if isinstance(n, ast.Assign | ast.AnnAssign))
     return frozenset(n.value.id for n in stores if isinstance(n.value, ast.Name)) & known
+
+
+def reuses(node: ast.Call) -> bool:
+    """Whether a call is told that it may work in its argument: `copy=False`, `overwrite_a=True`."""
+    return any(
+        ((k.arg or "").lower() in ("copy", "copy_x") and is_false(k.value)) or (k.arg or "").startswith("overwrite_")
+        for k in node.keywords
+    )
+
+
+def is_false(expr: ast.expr) -> bool:
+    return isinstance(expr, ast.Constant) and not expr.value

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from kalecompiler import draws, dynamic, library, names
-from kalecompiler.calls import arguments, bind_arguments, default_of, method
+from kalecompiler.calls import arguments, bind_arguments, default_of, is_false, method, reuses
 from kalecompiler.facts import Binding, Bond, Definition, Grade, Known, Status, Summary
 from kalecompiler.indirect import Indirect
 from kalecompiler.namespace import Scope
@@ -98,6 +98,7 @@ class Effects(Indirect):
         if isinstance(target, ast.Subscript):
             self.visit(target.slice)
         taint = self.taint(value) if value is not None else frozenset()
+        self.stored(target, deleted=isinstance(node, ast.Delete))
         deep = isinstance(target.value, ast.Attribute | ast.Subscript)
         if deep:
             self.flow.run.deep.update(self.roots(base(target.value)))
@@ -219,10 +220,14 @@ class Effects(Indirect):
             position = 0
         if position is not None and position < len(node.args):
             self._perhaps_changed(node.args[position], node)
-        made = node.func.value if isinstance(node.func, ast.Attribute) else None
-        if any(_reuses(call) for call in (node, made) if isinstance(call, ast.Call)):
+        if reuses(node) or (isinstance(node.func, ast.Attribute) and self._is_reusing(node.func.value)):
             for argument in node.args[:1]:
                 self._perhaps_changed(argument, node)
+
+    def _is_reusing(self, receiver: ast.expr) -> bool:
+        """Whether an estimator was told that it may work in its argument."""
+        known = self.flow.known(receiver.id) if isinstance(receiver, ast.Name) else None
+        return reuses(receiver) if isinstance(receiver, ast.Call) else known is not None and known.reuses
 
     def _changes_argument(self, node: ast.Call, position: int, keyword: str) -> None:
         named = [k.value for k in node.keywords if k.arg == keyword]
@@ -299,7 +304,7 @@ class Effects(Indirect):
             self.flow.run.deep.update(self.roots(base(func.value)))
         taint = frozenset().union(*(self.taint(a) for a in arguments(node)), frozenset())
         reason = f"`.{name}()` changes it"
-        inplace = any(k.arg == "inplace" and not _is_false(k.value) for k in node.keywords)
+        inplace = any(k.arg == "inplace" and not is_false(k.value) for k in node.keywords)
         if kind is not None and (name in library.MUTATORS.get(kind, ()) or (inplace and kind == library.PANDAS)):
             self.changed(func.value, Grade.DEFINITE, node, reason, taint)
             if kind in (library.LIST, library.DICT, library.SET, library.DEFAULTS):
@@ -355,15 +360,3 @@ class Effects(Indirect):
             self.flow.bodies.again.add(id(function))
             return self.flow.bodies.before.get(id(function))
         return self.flow.body_summary(function)
-
-
-def _reuses(node: ast.Call) -> bool:
-    """Whether a call is told that it may work in its argument: `copy=False`, `overwrite_a=True`."""
-    return any(
-        ((k.arg or "").lower() in ("copy", "copy_x") and _is_false(k.value)) or (k.arg or "").startswith("overwrite_")
-        for k in node.keywords
-    )
-
-
-def _is_false(expr: ast.expr) -> bool:
-    return isinstance(expr, ast.Constant) and not expr.value

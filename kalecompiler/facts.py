@@ -112,6 +112,7 @@ class Known:
     roots: Mapping[str, Bond] = field(default_factory=dict)
     node: ast.AST | None = None
     fixed: bool = False  # an estimator with a seed of its own
+    reuses: bool = False  # one that may work in its argument
 
     def own(self) -> frozenset[Definition]:
         return frozenset({self.definition}) if self.definition else frozenset()

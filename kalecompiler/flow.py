@@ -84,6 +84,7 @@ class Flow(Branches):
             self.assign(node.target, node.value)
 
     def _AugAssign(self, node: ast.AugAssign) -> None:
+        self.effects.augmented(node)
         if isinstance(node.target, ast.Name):
             name = node.target.id
             self.load(name, node.target)

@@ -284,4 +284,5 @@ def agreed(known: Sequence[Known]) -> Known:
         roots=roots,
         node=first.node if all(k.node is first.node for k in known) else None,
         fixed=all(k.fixed for k in known),
+        reuses=any(k.reuses for k in known),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import lru_cache
 
 from kalecompiler import draws, library, names, trees
@@ -14,6 +15,7 @@ from kalecompiler.calls import (
     method,
     returned_from_outside,
     returned_parameters,
+    reuses,
     stored_parameters,
 )
 from kalecompiler.facts import Bond, Definition, Known, Roots
@@ -55,10 +57,11 @@ class Values:
             return Known(type=kind, taint=taint, roots=self.element_roots(expr))
         known = self._alias(expr)
         if known is not None:
-            return Known(known.definition, known.type, known.path, known.taint | taint, self.roots(expr), known.node)
-        owner = self.class_named(expr.func) if isinstance(expr, ast.Call) else None
-        fixed = isinstance(expr, ast.Call) and draws.fixed(expr)
-        return Known(type=self.type_of(expr), taint=taint, roots=self.roots(expr), node=owner, fixed=fixed)
+            return replace(known, taint=known.taint | taint, roots=self.roots(expr))
+        known = Known(type=self.type_of(expr), taint=taint, roots=self.roots(expr))
+        if not isinstance(expr, ast.Call):
+            return known
+        return replace(known, node=self.class_named(expr.func), fixed=draws.fixed(expr), reuses=reuses(expr))
 
     def _alias(self, expr: ast.expr) -> Known | None:
         """`b = a`: b is known as a is, but a second name for a definition is a value like others."""

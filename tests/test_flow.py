@@ -128,6 +128,19 @@ CHANGES = {
     "the place for a result": ("import numpy as np\nnp.clip(x, 0, 1, x)\nnp.dot(y, y, z)", "x z"),
     "an estimator that works in place": ("from sklearn.linear_model import Ridge\nRidge(copy_X=False).fit(X, y)", "X?"),
     "the place for a filter's result": ("from scipy import ndimage\nndimage.median_filter(y, 3, output=x)", "x"),
+    "an estimator that works in place, by name": (
+        "from sklearn.preprocessing import StandardScaler\ns = StandardScaler(copy=False)\nt = s\nt.fit_transform(X)",
+        "X?",
+    ),
+    "what assignments run": (
+        "class A:\n"
+        "    @property\n    def p(self): return 1\n    @p.setter\n    def p(self, v): x.append(v)\n"
+        "    def __setitem__(self, k, v): y[k] = v\n"
+        "    def __delattr__(self, k): z.append(k)\n"
+        "    def __iadd__(self, o): w.append(o)\n"
+        "a = A()\na.p = 1\na['k'] = 2\ndel a.q\na += 1",
+        "w? x? y z?",
+    ),
     "packed into": ("import struct\nstruct.pack_into('i', x, 0, 1)", "x"),
     "a cast": ("from typing import cast\nb = cast(dict, x)\nb[0] = 1", "x?"),
     "one of several": ("import random\nrandom.choice(x).n = 1", "x?"),

@@ -323,4 +323,37 @@ print(prep())
 """,
         mentions=("two different definitions of `prep`", "another name"),
     ),
+    Case(
+        "methods that assignments run",
+        RIGHT,
+        """
+# %% step:a
+log = []
+class A:
+    @property
+    def p(self):
+        return 1
+    @p.setter
+    def p(self, value):
+        log.append(value)
+    def __setitem__(self, key, value):
+        log.append(key)
+    def __delitem__(self, key):
+        log.append(key)
+    def __iadd__(self, other):
+        log.append(other)
+        return self
+a, b, c, d = A(), A(), A(), A()
+# %% step:b prev:a
+a.p = 1
+# %% step:c prev:b
+b["k"] = 2
+# %% step:d prev:c
+del c["l"]
+# %% step:e prev:d
+d += 3
+# %% step:f prev:e
+print(log)
+""",
+    ),
 ]
