@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from kalecompiler import names, trees
+from kalecompiler.decorators import returned
 from kalecompiler.shapes import base, handed_out
 
 
@@ -77,22 +78,21 @@ def default_of(function: names.Function, parameter: str) -> ast.expr | None:
 def returned_parameters(function: names.Function) -> frozenset[str]:
     """The parameters that a function may return as they are."""
     known = frozenset(names.parameters(function))
-    return frozenset(v.id for v in _returned(function) if isinstance(v, ast.Name)) & known
+    if isinstance(function, ast.Lambda):
+        values: list[ast.expr | None] = [function.body]
+    else:
+        values = [n.value for n in trees.walk(function) if isinstance(n, ast.Return)]
+    return frozenset(v.id for v in values if isinstance(v, ast.Name)) & known
 
 
 def returned_from_outside(function: names.Function) -> list[ast.expr]:
     """The variables around a function that it may return, parts of them, and calls without an argument."""
     own = names.local_names(function)
-    values = [part for value in _returned(function) for part in handed_out(value)]
-    values += [v for v in _returned(function) if isinstance(v, ast.Call) and not v.args and not v.keywords]
+    results = [function.body] if isinstance(function, ast.Lambda) else [r for r in returned(function) if r is not None]
+    values = [part for result in results for part in handed_out(result)]
+    values += [v for v in results if isinstance(v, ast.Call) and not v.args and not v.keywords]
     starts = [(v, base(v.func if isinstance(v, ast.Call) else v)) for v in values]
     return [v for v, start in starts if isinstance(start, ast.Name) and start.id not in own]
-
-
-def _returned(function: names.Function) -> list[ast.expr]:
-    if isinstance(function, ast.Lambda):
-        return [function.body]
-    return [n.value for n in trees.walk(function) if isinstance(n, ast.Return) and n.value is not None]
 
 
 def stored_parameters(init: names.Function) -> frozenset[str]:

@@ -141,6 +141,10 @@ CHANGES = {
         "a = A()\na.p = 1\na['k'] = 2\ndel a.q\na += 1",
         "w? x? y z?",
     ),
+    "what a function inside a function gives back": (
+        "def f():\n    def g(x):\n        return x[0]\n    return str(g)\nb = f()\nb.a = 1",
+        "",
+    ),
     "packed into": ("import struct\nstruct.pack_into('i', x, 0, 1)", "x"),
     "a cast": ("from typing import cast\nb = cast(dict, x)\nb[0] = 1", "x?"),
     "one of several": ("import random\nrandom.choice(x).n = 1", "x?"),
