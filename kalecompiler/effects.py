@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from kalecompiler import draws, dynamic, library, names
 from kalecompiler.calls import arguments, bind_arguments, default_of, is_false, method, reuses
-from kalecompiler.facts import Binding, Bond, Definition, Grade, Known, Status, Summary
+from kalecompiler.facts import Binding, Bond, Definition, Grade, Known, Roots, Status, Summary
 from kalecompiler.indirect import Indirect
 from kalecompiler.namespace import Scope
 from kalecompiler.shapes import base
@@ -352,7 +352,21 @@ class Effects(Indirect):
             here = self.flow.state.get(name)
             if status is Status.MAYBE and here is not None and here.status is Status.BOUND:
                 status = Status.BOUND
-            self.flow.bind(name, Binding(status, self.flow.site(function), binding.known))
+            known = replace(binding.known, roots=self._given_roots(binding.known.roots, given))
+            self.flow.bind(name, Binding(status, self.flow.site(function), known))
+        for name, roots in effects.held.items():
+            kept = dict.fromkeys(self._given_roots(roots, given), Bond.HELD)
+            for holder in self._given_roots({name: Bond.SAME}, given):
+                self.flow.keep_in(holder, {root: bond for root, bond in kept.items() if root != holder})
+
+    def _given_roots(self, roots: Mapping[str, Bond], given: Mapping[str, Sequence[ast.expr]]) -> Roots:
+        """What is known of a function's parameters (`<name>`) as it is of the arguments that they got."""
+        found: Roots = {}
+        for root, bond in roots.items():
+            own = [{root: bond}] if not root.startswith("<") else [self.roots(a) for a in given.get(root[1:-1], ())]
+            for name, known in (pair for part in own for pair in part.items()):
+                found[name] = max(min(known, bond), found.get(name, Bond.HELD))
+        return found
 
     def _effects_of(self, function: names.Function) -> Summary | None:
         """What a function does; of one that is being run, what is known by now."""

@@ -157,8 +157,8 @@ class Summary:
 
     `touched` is where it last changed an object for certain, its own ones too, and `stirred` where it did so perhaps;
     `made` are the definitions that it runs, those too that it replaces further down. Of the changed objects, those of
-    `deep` are changed in an inner part, which a shallow copy shares. `company` has the names that it reads or changes
-    only because they stand with others in a `together:` tag.
+    `deep` are changed in an inner part, which a shallow copy shares; `held` is what objects were given to hold.
+    `company` has the names that it reads or changes only because they stand with others in a `together:` tag.
     """
 
     reads: Mapping[str, Read]
@@ -170,4 +170,5 @@ class Summary:
     stirred: Mapping[str, Site] = field(default_factory=dict)
     made: tuple[Definition, ...] = ()
     deep: frozenset[str] = frozenset()
+    held: Mapping[str, Roots] = field(default_factory=dict)
     company: frozenset[str] = frozenset()

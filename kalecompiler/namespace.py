@@ -250,6 +250,7 @@ class Namespace:
             dict(run.stirred),
             tuple(run.made.values()),
             frozenset(run.deep),
+            dict(self.held),
         )
 
     def _left(self, name: str, binding: Binding) -> Binding:

@@ -145,6 +145,15 @@ CHANGES = {
         "def f():\n    def g(x):\n        return x[0]\n    return str(g)\nb = f()\nb.a = 1",
         "",
     ),
+    "what a helper puts into a container": (
+        "def put(box, d):\n    box['d'] = d\nb = {}\nput(b, x)\nb['d']['k'] = 1",
+        "x?",
+    ),
+    "what an object of the notebook keeps": (
+        "class A:\n    def add(self, d):\n        self.all.append(d)\na = A()\na.add(x)\na.all[0].n = 1",
+        "x?",
+    ),
+    "what a helper binds to a global": ("def put(d):\n    global g\n    g = d\nput(x)\ng.append(1)", "x?"),
     "packed into": ("import struct\nstruct.pack_into('i', x, 0, 1)", "x"),
     "a cast": ("from typing import cast\nb = cast(dict, x)\nb[0] = 1", "x?"),
     "one of several": ("import random\nrandom.choice(x).n = 1", "x?"),
