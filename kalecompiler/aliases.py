@@ -70,4 +70,4 @@ def _changer(later: Sequence[Place], name: str, other: str) -> Place | None:
 def _rebound(place: Place, name: str) -> bool:
     """Whether a step gives a name to another object: not `x = x or []`, nor `x += y`."""
     binding = place.summary.binds.get(name)
-    return binding is not None and name not in binding.known.roots
+    return binding is not None and binding.known.roots.get(name, Bond.HELD) is Bond.HELD
