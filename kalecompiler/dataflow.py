@@ -17,7 +17,7 @@ from kalecompiler.aliases import lost_bonds
 from kalecompiler.carrying import Carrier
 from kalecompiler.draws import VARIABLES
 from kalecompiler.editions import Editions
-from kalecompiler.facts import Definition, Grade, Read, Status, Summary
+from kalecompiler.facts import Binding, Definition, Grade, Read, Status, Summary
 from kalecompiler.flow import Flow
 from kalecompiler.internal import is_internal
 from kalecompiler.namespace import Lookup, Whole
@@ -214,6 +214,8 @@ class _Connector:
                 self.carrier.carry(position, definition)
             else:
                 self.places[provider].outputs.add(name)
+                if binding is not None and _is_one_of_several(name, binding):
+                    self.versions.problem("ambiguous", provider, Read(name, binding.site, True), (place.unit.name,))
             self._guard(position, name, provider)
         for name in sorted(place.summary.reads):
             if name not in place.providers:
@@ -309,6 +311,12 @@ class _Connector:
             Carried(d, self.places[h].unit.name, id(d.statement) in place.bare, around[key].first, around[key].then)
             for key, (d, h) in sorted(place.carried.items())
         )
+
+
+def _is_one_of_several(name: str, binding: Binding) -> bool:
+    """Whether a name stands for one of two functions or classes of that name: its text cannot tell which."""
+    own = {id(d.statement) for d in binding.known.taint if d.name == name and d.kind not in ("import", "block")}
+    return binding.status is Status.MAYBE and len(own) > 1
 
 
 def _shared(item: Item, editions: Editions) -> Shared:

@@ -206,12 +206,7 @@ class _FreeNames(ast.NodeVisitor):
     def visit_ClassDef(self, node: ast.ClassDef) -> None:
         for part in outer_parts(node):
             self.visit(part)
-        own = bound_names(node.body)
-        for statement in node.body:
-            if not isinstance(statement, FUNCTIONS):
-                self._with_scope(own, [statement], private=True)
-            else:
-                self._nested(statement)
+        self._with_scope(bound_names(node.body), node.body, private=True)
 
     def _comprehension(self, node: Comprehension) -> None:
         self.visit(node.generators[0].iter)
@@ -229,8 +224,10 @@ class _FreeNames(ast.NodeVisitor):
         self.scopes.pop()
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
-        """Annotations of a function's own variables are never evaluated."""
+        """Annotations of a function's own variables are never evaluated, those of a class in it are."""
         self.visit(node.target)
+        if self.scopes and self.scopes[-1][1]:
+            self.visit(node.annotation)
         if node.value is not None:
             self.visit(node.value)
 
@@ -301,6 +298,10 @@ class _Mangler(ast.NodeTransformer):
     def visit_Name(self, node: ast.Name) -> ast.Name:
         node.id = self._private(node.id)
         return node
+
+    def visit_arg(self, node: ast.arg) -> ast.arg:
+        node.arg = self._private(node.arg)
+        return self.generic_visit(node)  # type: ignore[return-value]
 
     def visit_Global(self, node: ast.Global) -> ast.Global:
         node.names = [self._private(name) for name in node.names]

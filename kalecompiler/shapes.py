@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from kalecompiler import names, trees
 
@@ -13,6 +13,15 @@ def base(expr: ast.expr) -> ast.expr:
     while isinstance(expr, ast.Attribute | ast.Subscript):
         expr = expr.value
     return expr
+
+
+def handed_out(expr: ast.expr) -> Iterator[ast.expr]:
+    """The variables, and parts of variables, that a value is made up of: not what calls and operators make of them."""
+    if isinstance(expr, ast.Name | ast.Attribute | ast.Subscript):
+        yield expr
+    elif isinstance(expr, ast.Tuple | ast.List | ast.Set | ast.Dict | ast.IfExp | ast.BoolOp | ast.Starred):
+        parts = [expr.body, expr.orelse] if isinstance(expr, ast.IfExp) else trees.children(expr)
+        yield from (inner for part in parts if isinstance(part, ast.expr) for inner in handed_out(part))
 
 
 def first_line(statement: ast.stmt) -> int:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from kalecompiler import names
 from kalecompiler.draws import VARIABLES
-from kalecompiler.facts import Binding, Definition, Grade, Known, Read, Site, Status, Summary
+from kalecompiler.facts import Binding, Bond, Definition, Grade, Known, Read, Site, Status, Summary
 from kalecompiler.preamble import Preamble
 
 
@@ -288,7 +288,7 @@ def given_anew(binding: Binding, name: str) -> bool:
     """Whether a step gives a name to another object, or deletes it: not `x = x or []`, nor `x += y`, nor perhaps."""
     if binding.status is Status.MAYBE:
         return False
-    return binding.status is Status.DELETED or name not in binding.known.roots
+    return binding.status is Status.DELETED or binding.known.roots.get(name, Bond.HELD) is Bond.HELD
 
 
 def before(first: Site, second: Site) -> bool:

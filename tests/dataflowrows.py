@@ -686,6 +686,26 @@ c: b.x a.y | after b
         "KC218",
     ),
     Row(
+        "a list made anew shares no more than its elements",
+        """
+# %% step:a
+x = [1]
+y = x
+# %% step:b prev:a
+x = x + [2]
+# %% step:c prev:b
+x.append(3)
+# %% step:d prev:c
+print(x, y)
+""",
+        """
+a: -> x y
+b: a.x | after a | -> x
+c: b.x | after b | -> x
+d: c.x a.y | after c
+""",
+    ),
+    Row(
         "the environment",
         """
 # %% step:a

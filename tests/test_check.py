@@ -71,6 +71,7 @@ TAGGED = {
     "a slide to skip": ('{"slideshow": {"slide_type": "skip"}, "tags": ["skip"]}', False),
     "a tag within a text": ('{"source": "{\\"tags\\": [\\"step:a\\"]}"}', False),
     "not JSON at all": ('"tags": [', False),
+    "tags without commas, and no end": ('{"tags": [' + '"a"  ' * 40, False),
     "a step in broken JSON": ('{"tags": ["step:a"], <<<<<<<', True),
 }
 
