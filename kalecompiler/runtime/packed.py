@@ -613,14 +613,15 @@ PARTS = {
         '[^z4Euae_c;7ta,B`/LW^?w?CGR#[(Sf`1900'
     ),
     "withheld": (
-        'by-1+(?Ary`zu0DNu7qO%c2QUq%A5a1+#jorNm^y2HPYg*_2WimK9n[Ve#TYDjqzj2p,#,kHQ.=#UJJOO;WaqUc!)[3@`7!dGGta'
-        'A(aE82`.|_Im^hPa;eypcX#k`ukY=-J5KN39S(A7ZRFcrH=fKc+vcrdr+ve3N2A5=]LNs+chKv54F[(h=at[|M5@uXs~G7YJQ?J]'
-        'EdBxozKJ?ItVkSu?NzlLs/@%ni8-PcSn?f/ZzADJRMvT%8N4z+`ck+B.s)+|q%bbEv(Ke@)7=::0%/,~ldP~2BKRT_:U:JcBC(H/'
-        'sn/HYAo_mDd4mxV:v/))6jFv;tFUIoCFkbpx^.^b9ZV)u#VWWxEr3OK1a`kszDl9DS/o+ru@*5q;qJJ(MOj@4YMIdUr?r447zc|F'
-        'BdQZsbc7!SvM5|Nb-UZ`d)^pLpvMnFTe`[%dK%pl:hseEA[P[S[mx#dvZRPii7c5LVSRfD6rTJv0`4y1u/)*WhSsm5c=DVS7?ze|'
-        '#=4ThM[ADf;%xzTg_hR*RB3HV!x_9cRgDGVMqlAUbf#98W`_QY71[GL[F^`(K_Z=%2hedT.a.~v^COWmB,RZ/;8R%v;ZFUzrWU;i'
-        ')d1Z5O[HTuUo8^KfX@HGf|/O,(@99/skTRGr.75EWvHbImIT.)fjp*3zjtpd!e^OOah@ix(Otm.*B1]1Ti*Eb;Qpfr.jt(.*Bj;@'
-        '7vSzZ`12TtORJn?5IMQTbOFPgxz(A(!tqzu?Jadxsx8DnDIGXPn#)FNt@mcG`Gog[00'
+        'by-1+(?Ary`zu0DNu7qO%c2cYq%A5a1+#jorNm_72GcYoX/YB[EGx8%f_U*D6%QU%1P=[[M_~`b;*awCCMjD)FJYK@9p21)eee6e'
+        'A(aE82`;::IZMf)GO5^;d%J]sujlSLJ9hWZEe:kiZRFcbHy+I.w#^%ZR`Z(I42O%|okKLuPQTl8YYh5.-%GpASgO]L%NXe]T:K@B'
+        ',o~Qbo.2g-C`lYV?Pa+fsTP+Ti8-VeSa6QYH:55DO6x324L%tkeaW31=K:z43M%7LJN;ak*PV^`rg,pnPAn4~i;qIG7U#!+RFZ`^'
+        'L|~tXf;0]kut?fR^-^T2G7)/1:hsE?iDH_@lKRSE%L+C_nw*]@[*/Vga2m]BMK-uS.eq+I5Tt)2h!sL_G#W^qV=ZLTA_`IcxUxFe'
+        '*;1irk1JhGFgzANMp)]qXbI2vWu7/~[1L:XbKMboLzh1Y+R.PFFaT(x;M.eB4KUMgUL6t.6a/?q`@k6hk|#e6U+DQ1neha5f@+v:'
+        'R-S8s11hpgWlQEpP(45va6#g-TRh[x[u2Q5I71:3EJP`8Z[CC7w5`~#];#q^7S@)QoZ?=`suLkU(1;i(du*kX)X;yigxiTT9(?4('
+        'NvN|_0c,R,=kIH8ek4)`#GW:~!Gv)JKAvmJ=smaz@ab=gQAstmNT?gy|3epQS=*n)0mZ7yAEBLmqXHlUZIZym-v,^YK6Spnds`B3'
+        '%cP95N%9Kq7(.Y?E/5`Ljvn^!KDgH#DPefMq54q.vd[B/kMM8QO8XehPcE^X!|.4;bt+*v`pQDTCC5s]h4?221PPgBvess+y_tm`'
+        '`M@6'
     ),
     "telling": (
         'm0MkJ+twN0wSEP6ZbCXojND|vMuNrM##xQpPG]3X0F@JDeb/lcks~R)nIJ%o0ja5-8eR]gPy!Ue(71uIEDf4n?P8d)n[8r%llHvl'
