@@ -194,6 +194,9 @@ OUTPUTS = [{"variable": "a", "for": ["b"]}]
             ("mlflow", "telling"),
             id="trackers",
         ),
+        pytest.param(
+            {"tracking": {"trackers": [], "secrets": ["KEY"]}}, ("telling", "withheld"), id="a secret not to be told"
+        ),
         pytest.param({"outputs": OUTPUTS}, ("outputs",), id="a value handed on"),
         pytest.param({"outputs": OUTPUTS, **code("a = lambda: 1")}, ("byvalue", "outputs"), id="a lambda"),
         pytest.param({"outputs": OUTPUTS * 2}, ("bonds", "outputs"), id="two values for one step"),

@@ -62,7 +62,7 @@ def extras(step: Mapping[str, Any], others: str = "") -> tuple[str, ...]:
         needed.add("mirror")
     for tracker in (step.get("tracking") or {}).get("trackers", ()):
         needed.update({tracker["name"]} & TRACKERS)
-    if "secrets" in (step.get("snapshot") or ()):
+    if any("secrets" in (step.get(key) or ()) for key in ("snapshot", "tracking")):
         needed.add("withheld")
     if _keeps(step):
         needed.add("outputs")
