@@ -31,7 +31,7 @@ BY_KEY = {
 }
 # What its code shows that it may need. Too much of it does no harm.
 AWAITS = re.compile(r"\b(async|await|asyncio)\b")
-SHOWS = re.compile(r"display|MPL|matplotlib|pyplot|\bplt\b|plot|show|seaborn|figure")
+SHOWS = re.compile(r"display|MPL|matplotlib|pyplot|\bplt\b|plot|show|seaborn|figure|\.hist\(|\.draw")
 IMPORTS = re.compile(r"IPython|pyplot|pylab|\bplt\b")
 BY_VALUE = re.compile(r"\blambda\b|^[ \t]+(async +)?def |^[ \t]+class |cloudpickle|argparse", re.MULTILINE)
 ODD = re.compile(r"logg|Logger|argparse|\bexcept\b|Exception|Error")
