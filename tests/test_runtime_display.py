@@ -180,6 +180,16 @@ def test_every_piece_that_was_begun_has_its_times(tmp_path: Path) -> None:
     assert pieces[0]["started"] + pieces[0]["seconds"] <= pieces[1]["started"] <= pieces[2]["started"]
 
 
+def test_an_error_that_has_no_text_is_shown_as_by_python(tmp_path: Path) -> None:
+    code = "class E(Exception):\n    def __str__(self): return None\nraise E"
+    done = shown(tmp_path, code, snapshot={"port": "state", "level": "passed"})
+    assert (done.status, done.err.splitlines()[-2:]) == (
+        1,
+        ["E: <exception str() failed>", "kalec: step work failed in nb.ipynb work[1], line 3"],
+    )
+    assert done.display[0]["outputs"][0]["traceback"] == done.err.splitlines()[:-1]
+
+
 def test_an_error_around_the_cells_is_kept(tmp_path: Path) -> None:
     done = shown(tmp_path, "print(1)", outputs=[output("gone")])
     last = done.display[-1]
