@@ -190,6 +190,16 @@ def test_an_error_that_has_no_text_is_shown_as_by_python(tmp_path: Path) -> None
     assert done.display[0]["outputs"][0]["traceback"] == done.err.splitlines()[:-1]
 
 
+def test_an_error_is_shown_also_where_the_cells_took_the_streams_away(tmp_path: Path) -> None:
+    done = shown(tmp_path, "import sys\nprint('here')\nsys.stdout.close()\nsys.stderr = None", "1 / 0")
+    assert (done.status, done.out, done.err.splitlines()[-1:]) == (
+        1,
+        "here\n",
+        ["kalec: step work failed in nb.ipynb work[2], line 1"],
+    )
+    assert done.err.count("Traceback") == 1
+
+
 def test_an_error_around_the_cells_is_kept(tmp_path: Path) -> None:
     done = shown(tmp_path, "print(1)", outputs=[output("gone")])
     last = done.display[-1]

@@ -84,7 +84,6 @@ def _failed(error: BaseException, step: Mapping[str, Any], kernel: cells.Kernel)
     except Exception as other:  # the class may be the notebook's
         error = other
     kernel.recorder.fail(error, trace, line)
-    sys.stdout.flush()
     lines = [*trace, f"kalec: step {step['step']} {summary}"]
     print(*lines, sep="\n", file=sys.__stderr__, flush=True)
     return status
