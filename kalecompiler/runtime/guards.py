@@ -41,8 +41,8 @@ def watch(step: Mapping[str, Any], namespace: Mapping[str, Any]) -> Callable[[],
                 print(f"kalec: warning: {one!r} and {other!r} share a {kind}; {cure}", file=sys.stderr)
         for name in changed(before, namespace):
             if digest(namespace[name]) is None:
-                reason = f"as it cannot be pickled now; the steps after it get {name!r} as it was"
-                print(f"kalec: warning: nobody can tell whether it changed {name!r} in place, {reason}", file=sys.stderr)
+                doubt = f"nobody can tell whether it changed {name!r} in place, as it cannot be pickled now"
+                print(f"kalec: warning: {doubt}; the steps after it get {name!r} as it was", file=sys.stderr)
                 continue
             users = [piece["name"] for piece in step["code"] if any(name in line for line in piece["source"])]
             reason = f"it changed {name!r} in place ({', '.join(users)}), but the steps after it would not see that"
