@@ -414,4 +414,95 @@ d = Color.BLUE
 print(c, d, c is Color.RED, d is Color.BLUE)
 """,
     ),
+    Case(
+        "what a decorator puts around a function reads a variable of between",
+        RIGHT,
+        """
+# %% functions
+def times(n):
+    def deco(f):
+        def inner(*x):
+            return f(*x) * n + K
+        return inner
+    return deco
+# %% step:a
+K = 1
+@times(2)
+def g(x):
+    return x
+class A:
+    @times(3)
+    def m(self):
+        return 1
+# %% step:b
+K = 10
+print(K)
+# %% step:c
+print(g(1), A().m())
+""",
+        inputs={"c": {"K": "b"}},
+    ),
+    Case(
+        "a decorated function reads what is bound below its decorator",
+        RIGHT,
+        """
+# %% functions
+def deco(f):
+    def inner(*x):
+        return f(*x) + K
+    return inner
+@deco
+def g(x):
+    return x
+# %% step:a
+K = 1
+print(g(1))
+# %% step:b prev:a
+print(g(2))
+""",
+    ),
+    Case(
+        "a method that a class got from a function or a decorator reads a variable of between",
+        RIGHT,
+        """
+# %% step:a
+K = [1]
+def helper(self):
+    return len(K)
+def add(c):
+    def show(self):
+        return K[-1]
+    c.show = show
+    return c
+@add
+class A:
+    size = helper
+# %% step:b
+K.append(5)
+# %% step:c
+print(A().size(), A().show())
+""",
+    ),
+    Case(
+        "a decorator that reads nothing orders nobody",
+        RIGHT,
+        """
+# %% functions
+def deco(f):
+    def inner(*x):
+        return f(*x)
+    return inner
+# %% step:a
+@deco
+def g(x):
+    return x
+k = 1
+# %% step:b
+print(g(k))
+# %% step:c
+k2 = g(2)
+print(k2)
+""",
+        parallel=(("b", "c"),),
+    ),
 ]
