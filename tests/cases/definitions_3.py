@@ -505,4 +505,40 @@ print(k2)
 """,
         parallel=(("b", "c"),),
     ),
+    Case(
+        "a class body calls what changes each time",
+        REFUSED,
+        """
+# %% step:a
+ids = []
+def new():
+    ids.append(len(ids))
+    return len(ids)
+class A:
+    x = new()
+# %% step:b prev:a
+print(A.x)
+""",
+        mentions=("`A` calls `new()` where it is defined",),
+    ),
+    Case(
+        "a class has a factory that changes something when it is called",
+        RIGHT,
+        """
+# %% imports
+from dataclasses import dataclass, field
+# %% step:a
+ids = []
+def new():
+    ids.append(len(ids))
+    return len(ids)
+def f(x=lambda: new()):
+    return x
+@dataclass
+class A:
+    x: int = field(default_factory=lambda: new())
+# %% step:b prev:a
+print(A().x, A().x, f() is f())
+""",
+    ),
 ]
