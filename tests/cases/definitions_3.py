@@ -541,4 +541,51 @@ class A:
 print(A().x, A().x, f() is f())
 """,
     ),
+    Case(
+        "what definitions change when their statements run again is thrown away",
+        RIGHT,
+        """
+# %% step:a
+kinds, n, seen, notes = [], 0, {}, []
+class Plugin:
+    def __init_subclass__(cls):
+        global n
+        kinds.append(cls.__name__)
+        n += 1
+class Meta(type):
+    def __init__(cls, *given):
+        seen[cls.__name__] = len(seen)
+        super().__init__(*given)
+class First(Plugin, metaclass=Meta):
+    pass
+def noted(f):
+    notes.append(f.__name__)
+    def inner(*x):
+        return f(*x)
+    return inner
+@noted
+def g(x):
+    return x
+# %% step:b prev:a
+print(kinds, n, seen, notes, First.__name__, g(1))
+""",
+    ),
+    Case(
+        "what a definition keeps a part of stays one object with the variable",
+        RIGHT,
+        """
+# %% step:a
+kept = []
+def add(x, to=kept):
+    to.append(x)
+    return to
+def deco(f):
+    f.kept = kept
+    kept.append(f.__name__)
+    return f
+add(1)
+# %% step:b prev:a
+print(add(2) is kept, kept)
+""",
+    ),
 ]
