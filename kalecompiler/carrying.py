@@ -109,7 +109,8 @@ class Carrier:
         else:
             self.versions.places[provider].outputs.add(name)
             early = self.versions.places[position].early
-            early[name, provider] = stirred and early.get((name, provider), True)
+            # what the statement did to it is in the value of its home step alone
+            early[name, provider] = stirred and provider == home and early.get((name, provider), True)
 
     def _hand_on_value(self, position: int, home: int, definition: Definition, name: str, *, copied: bool) -> None:
         """The variable has another value at the end of its home step: hand on the one it has at the definition."""
