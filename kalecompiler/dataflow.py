@@ -28,11 +28,14 @@ from kalecompiler.versions import Place, Problem, Unit, Versions, bits, bound
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A variable that a step gets from another; `early`: a carried definition reads it where it stands."""
+    """A variable that a step gets from another; `early`: a carried definition reads it where it stands.
+
+    None: it does, and changes it there, so that the step gets it anew.
+    """
 
     variable: str
     producer: str
-    early: bool = False
+    early: bool | None = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,8 +285,10 @@ class _Connector:
     def _connected(self, position: int, editions: Editions) -> Connected:
         place = self.places[position]
         unit, summary = place.unit, place.summary
-        links = {(name, p): False for name, p in place.providers.items() if self.versions.is_variable(p, name)}
-        links |= dict.fromkeys(place.early, True)
+        links: dict[tuple[str, int], bool | None] = {
+            (name, p): False for name, p in place.providers.items() if self.versions.is_variable(p, name)
+        }
+        links |= {key: None if stirred and key in links else True for key, stirred in place.early.items()}
         producers = {self.places[p].unit.name for _, p in links}
         absent = {n for n in place.outputs if n in summary.binds and summary.binds[n].status is Status.MAYBE}
         absent |= place.outputs & summary.company - summary.binds.keys()

@@ -57,7 +57,7 @@ class Definition:
     `outside` are not bound by its step at that point, `seen` are definitions there, and `holds` are the variables of
     whose objects it keeps a part. `idle` are the numbers of decorators that have done their work: it is registered.
     A function that has no statement of its own, and goes by value, is of the kind "value". `repeats` is a call in a
-    default that changes something each time the statement runs.
+    default, or in a class body, that changes something each time the statement runs.
     """
 
     name: str

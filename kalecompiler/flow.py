@@ -215,9 +215,11 @@ class Flow(Branches):
         for decorator in getattr(function, "decorator_list", ()):
             self.effects.decorated(definition, decorator)
 
-    def _repeats(self, defaults: Sequence[ast.expr]) -> str:
-        """A call in these expressions of a function that changes or binds names of the module, as text."""
-        for node in (n for d in defaults for n in trees.walk(d) if isinstance(n, ast.Call)):
+    def _repeats(self, parts: Sequence[ast.AST]) -> str:
+        """A call in these parts of a function that changes or binds names of the module, as text."""
+        nodes = [n for part in parts for n in trees.walk(part)]
+        later = {n for lambda_ in nodes if isinstance(lambda_, ast.Lambda) for n in trees.walk(lambda_.body)}
+        for node in (n for n in nodes if isinstance(n, ast.Call) and n not in later):
             function = self.effects.function_of(node.func)
             if function is not None:
                 effects = self.body_summary(function)
@@ -273,7 +275,8 @@ class Flow(Branches):
             outer,
             node,
             self.not_bound(outer),
-            seen=self.definitions_among(outer),
+            self._repeats([s for s in node.body if not isinstance(s, (*names.FUNCTIONS, ast.ClassDef))]),
+            self.definitions_among(outer),
             holds=_kept([*parts, *(a.known.roots for a in attributes)]),
             idle=idle,
         )

@@ -114,8 +114,24 @@ def annotation_parts(function: Function) -> list[ast.expr]:
     return [p.annotation for p in every if p.annotation] + ([result] if result else [])
 
 
-def loaded(parts: Iterable[ast.expr]) -> frozenset[str]:
-    """The names that expressions mention to read them."""
+@lru_cache(4096)
+def woven(node: ast.AST | None) -> frozenset[str]:
+    """The names of what may run with a definition though no body names it: decorators, bases, attributes of a class."""
+    if not isinstance(node, ast.ClassDef):
+        return loaded(getattr(node, "decorator_list", ()))
+    found = set(loaded(outer_parts(node)))
+    for item in node.body:
+        if isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            found |= woven(item)
+        elif not isinstance(item, ast.AnnAssign):
+            found |= loaded([item])
+        elif item.value is not None:
+            found |= loaded([item.value])
+    return frozenset(found)
+
+
+def loaded(parts: Iterable[ast.AST]) -> frozenset[str]:
+    """The names that expressions, or statements, mention to read them."""
     return frozenset(
         n.id for p in parts for n in trees.walk(p) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)
     )

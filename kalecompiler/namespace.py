@@ -171,9 +171,9 @@ class Namespace:
             return
         self.used.add((id(definition), hard))
         self.active.add(id(definition))
-        for inner in definition.seen.values():
-            if isinstance(inner.node, ast.ClassDef):  # a base class: its methods are this one's
-                self.use(inner, node, hard=False)
+        for name, inner in definition.seen.items():
+            if isinstance(inner.node, ast.ClassDef) or name in names.woven(definition.node):
+                self.use(inner, node, hard=False)  # what it puts around this one, or in it, runs with this one
         owner, self.owner = self.owner, self.owner or definition.name
         for name in sorted(definition.lazy):
             self.load(name, node, hard=definition.calls_hard(name) and (hard or name not in self.later), called=hard)

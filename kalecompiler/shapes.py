@@ -43,6 +43,19 @@ def only_keeps(definition: ast.AST | None, name: str) -> bool:
     return name not in names.loaded(parts)
 
 
+def stirs(code: ast.AST | None, name: str) -> bool:
+    """Whether code looks as if it changed a variable: binds it, sets or deletes a part of it, calls a method of it."""
+    for node in trees.walk(code) if code is not None else ():
+        if isinstance(node, ast.Global) and name in node.names:
+            return True
+        part = node.func if isinstance(node, ast.Call) else node
+        if isinstance(part, ast.Attribute | ast.Subscript) and not (part is node and isinstance(part.ctx, ast.Load)):
+            root = base(part)
+            if isinstance(root, ast.Name) and root.id == name:
+                return True
+    return False
+
+
 def last_name(expr: ast.expr) -> str:
     """The last name of what is called or named: `cache` of `functools.cache` and of `cache()`; else nothing."""
     if isinstance(expr, ast.Call):

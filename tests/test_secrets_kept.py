@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import html
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from test_local_settings import SECRET, Run
 
 from kalecompiler import commands
 from kalecompiler.local import masking
+from kalecompiler.runtime import values, withheld
 from kalecompiler.snapshots.store import Store
 
 TEXT = """
@@ -118,6 +120,21 @@ def test_it_is_not_in_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     text = commands.compile_(write_notebook(tmp_path / "n.ipynb", TEXT), {}).compiled.text
     assert SECRET not in text
     assert "secretKey: key" in text
+
+
+def test_a_secret_that_begins_like_another_is_struck_out_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("USER_PART", "abcd")
+    monkeypatch.setenv("WHOLE", "abcd-and-the-rest")
+    found = withheld.Secrets(["USER_PART", "WHOLE"]).masked(["x abcd-and-the-rest y", "abcd"])
+    assert found == ["x *** y", "***"]
+
+
+def test_a_secret_of_any_bytes_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(os.environb, b"ODD", b"abcd\xff\xfe")
+    secrets = withheld.Secrets(["ODD"])
+    for name, value in {"same": [os.environ["ODD"]], "other": ["abcd"]}.items():
+        values.save(str(tmp_path / name), value)
+        assert secrets.within(str(tmp_path / name)) == (name == "same")
 
 
 @pytest.mark.parametrize("secret", ["1", "", "digest", "sha256"])

@@ -47,7 +47,7 @@ class Source:
     variable: str
     producers: tuple[str, ...]
     doubts: tuple[str, ...] = ()
-    early: bool = False
+    early: bool | None = False
     optional: bool = False
 
 
@@ -353,7 +353,7 @@ def _as_process(analysis: Analysis, pipeline: Pipeline, chosen: Step, when: str)
     )
 
 
-def _source(analysis: Analysis, pipeline: Pipeline, variable: str, producer: str, early: bool) -> Source:
+def _source(analysis: Analysis, pipeline: Pipeline, variable: str, producer: str, early: bool | None) -> Source:
     """Where a variable can be found: with its last maker, else above those that only may have changed it."""
     producers, doubts = [producer], []
     at = producer

@@ -24,7 +24,7 @@ class Item:
     task: str
     record: VariableRecord
     trusted: bool
-    early: bool = False
+    early: bool | None = False
     doubts: tuple[str, ...] = ()
 
 
@@ -172,8 +172,8 @@ def _environment(at: Moment, manifests: Mapping[tuple[str, str], Manifest]) -> M
 
 
 def groups(items: tuple[Item, ...], early: bool) -> Iterator[tuple[Item, ...]]:
-    """The items to be loaded early, or the others; those that share objects come together."""
-    waiting = [item for item in items if item.early == early]
+    """The items to be loaded early, or the others (some are both); those that share objects come together."""
+    waiting = [item for item in items if item.early in (early, None)]
     while waiting:
         first = waiting.pop(0)
         names = [name for name in first.record.group if name != first.variable]
