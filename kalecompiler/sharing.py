@@ -91,11 +91,15 @@ class Values:
         if isinstance(expr, ast.Dict):
             whole = [v for k, v in zip(expr.keys, expr.values, strict=True) if k is not None]
             copied = [v for k, v in zip(expr.keys, expr.values, strict=True) if k is None]
+            whole += [key for key in expr.keys if key is not None and self._may_be_instance(key)]
             return _strongest([self._weak(whole), self._weak(copied, Bond.PERHAPS)])
         if isinstance(expr, names.COMPREHENSIONS):
             part = expr.value if isinstance(expr, ast.DictComp) else expr.elt
-            shared = isinstance(part, ast.Name | ast.Attribute | ast.Subscript)
-            return self._weak([g.iter for g in expr.generators] if shared else [])
+            iterables = [g.iter for g in expr.generators]
+            if isinstance(part, ast.Name | ast.Attribute | ast.Subscript):
+                return self._weak(iterables)
+            is_keys = isinstance(expr, ast.DictComp) and isinstance(expr.key, ast.Name | ast.Attribute | ast.Subscript)
+            return self._weak([source for source in iterables if is_keys and self._may_be_instance(source)])
         if isinstance(expr, ast.Call):
             return self._roots_of_call(expr)
         return {}
@@ -112,6 +116,10 @@ class Values:
         if known is not None and known.path is not None and known.definition is not None:
             return inherited
         return inherited | {name: Bond.SAME}
+
+    def _may_be_instance(self, expr: ast.expr) -> bool:
+        """Whether a value may be, or hold, an instance of a class of the notebook: what else is a key does not change."""
+        return any(isinstance(definition.node, ast.ClassDef) for definition in self.taint(expr))
 
     def _weak(self, exprs: list[ast.expr], bond: Bond = Bond.PART) -> Roots:
         return {root: min(bond, known) for e in exprs for root, known in self.roots(e).items()}
