@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
-from kalecompiler.snapshots import retention, signing
+from kalecompiler.snapshots import place, retention, signing
 from kalecompiler.snapshots.manifest import FileRef, Manifest, RunRecord, from_json, to_json
 from kalecompiler.snapshots.objects import PIECE
 from kalecompiler.snapshots.store import Store, StoreProblem, is_name
@@ -107,9 +107,13 @@ def _import(store: Store, tar: tarfile.TarFile, source: Path, trust: bool) -> Im
         raise StoreProblem(f"the store {store.path} has another run {run} than {source}: nothing is signed or imported")
     if here is None and run in store.run_names():  # it cannot be read
         store.remove_run(run)
+    is_own = here is not None and place.is_own(store.run(run))
     for manifest, file in manifests:
         store.write_manifest(signing.sign(manifest) if trust else manifest, file)
-    store.write_run(signing.sign(record) if trust else record)
+    if trust or signing.trusted(record) == signing.SIGNED:  # the record of another key stays as it was signed
+        told = {} if is_own else {place.IMPORTED: True}
+        record = signing.sign(replace(record, extra={**record.extra, **told}))
+    store.write_run(record)
     return Imported(run, len(given), sum(given.values()), "signed" if trust else state)
 
 
@@ -132,9 +136,10 @@ def _content(store: Store, run: str, trust: bool) -> dict[str, Any] | None:
 
 
 def _plain(record: RunRecord, manifests: Sequence[tuple[Manifest, str]]) -> dict[str, Any]:
-    """A run by the names of its files, as JSON values, but for signatures."""
+    """A run by the names of its files, as JSON values, but for signatures, and for whether it was imported."""
     records = {f"{manifest.task}/{file}": to_json(replace(manifest, signature=None)) for manifest, file in manifests}
-    return {**records, "run.json": to_json(replace(record, signature=None))}
+    extra = {name: value for name, value in record.extra.items() if name != place.IMPORTED}
+    return {**records, "run.json": to_json(replace(record, signature=None, extra=extra))}
 
 
 def _check_whole(
