@@ -8,7 +8,7 @@ from typing import Any
 
 from kalecompiler.internal import is_internal
 from kalecompiler.snapshots import moment, place, signing
-from kalecompiler.snapshots.manifest import AFTER, BEFORE, FAILED, Manifest, RunRecord, VariableRecord
+from kalecompiler.snapshots.manifest import AFTER, BEFORE, FAILED, Manifest, RunRecord, VariableRecord, why_unkept
 from kalecompiler.snapshots.moment import PARAMETER, Moment, Source
 from kalecompiler.snapshots.objects import StoreProblem
 from kalecompiler.snapshots.store import Store
@@ -106,7 +106,8 @@ def _check_steps(record: RunRecord, at: Moment, manifests: Mapping[tuple[str, st
             raise StoreProblem(f"step {name} of {record.run} was {status}, and left nothing: look at --before it")
         kept = f"step {name}, above it, was {status}: look at `--step {name} --before`"
         if status == "succeeded":
-            kept = f"of step {name}, above it, no snapshot was kept: was its level `off`?"
+            why = why_unkept(record, task)
+            kept = f"of step {name}, above it, no snapshot was kept: {why or 'was its level `off`?'}"
         raise StoreProblem(f"the state {at.when} step {at.step.name} of {record.run} does not exist: {kept}")
 
 
