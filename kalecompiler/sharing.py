@@ -118,7 +118,7 @@ class Values:
         return inherited | {name: Bond.SAME}
 
     def _may_be_instance(self, expr: ast.expr) -> bool:
-        """Whether a value may be, or hold, an instance of a class of the notebook: what else is a key does not change."""
+        """Whether a value may be or hold an instance of a class of the notebook: other keys do not change."""
         return any(isinstance(definition.node, ast.ClassDef) for definition in self.taint(expr))
 
     def _weak(self, exprs: list[ast.expr], bond: Bond = Bond.PART) -> Roots:

@@ -205,9 +205,7 @@ class Ingest(Keeper):
         if self._under[task.key].is_kept:
             self._write(manifest)
 
-    def _keep_after(
-        self, under: _Under, produced: Produced, times: tuple[float, float], source: str | None
-    ) -> None:
+    def _keep_after(self, under: _Under, produced: Produced, times: tuple[float, float], source: str | None) -> None:
         """As `_after`; of a step that cannot be kept now, it is noted what its folder says, so that it may be later."""
         try:
             self._after(under, produced, times, source)
@@ -349,7 +347,7 @@ class Ingest(Keeper):
 
 
 def papers(folder: Path) -> dict[str, str]:
-    """The sha256 of what the folder of a task has to say of it, which has the digests of its values, by the files' names.
+    """The sha256 of the files in a task's folder that tell of it, by name; one of them has the digests of its values.
 
     Raises OSError.
     """

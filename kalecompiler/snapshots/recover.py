@@ -1,4 +1,4 @@
-"""What the steps of a run had done, and was not kept, lies in the run's folder: its process was killed, or the disk full."""
+"""What the steps of a run had done, and was not kept as it was killed or the disk full, lies in the run's folder."""
 
 from __future__ import annotations
 

@@ -110,11 +110,17 @@ def _import(store: Store, tar: tarfile.TarFile, source: Path, trust: bool) -> Im
     is_own = here is not None and place.is_own(store.run(run))
     for manifest, file in manifests:
         store.write_manifest(signing.sign(manifest) if trust else manifest, file)
-    if trust or signing.trusted(record) == signing.SIGNED:  # the record of another key stays as it was signed
-        told = {} if is_own else {place.IMPORTED: True}
-        record = signing.sign(replace(record, extra={**record.extra, **told}))
-    store.write_run(record)
+    store.write_run(_as_imported(record, trust, is_own))
     return Imported(run, len(given), sum(given.values()), "signed" if trust else state)
+
+
+def _as_imported(record: RunRecord, trust: bool, is_own: bool) -> RunRecord:
+    """The record as it is kept; what another key signed stays so, and what was the store's own already is no import."""
+    if not trust and signing.trusted(record) != signing.SIGNED:
+        return record
+    told = {} if is_own else {place.IMPORTED: True}
+    signed: RunRecord = signing.sign(replace(record, extra={**record.extra, **told}))
+    return signed
 
 
 def _content(store: Store, run: str, trust: bool) -> dict[str, Any] | None:
