@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -172,3 +172,17 @@ class Summary:
     deep: frozenset[str] = frozenset()
     held: Mapping[str, Roots] = field(default_factory=dict)
     company: frozenset[str] = frozenset()
+
+
+def strongest(several: Iterable[Roots]) -> Roots:
+    """All roots of several values, each with its strongest bond."""
+    found: Roots = {}
+    for roots in several:
+        for root, bond in roots.items():
+            found[root] = max(bond, found.get(root, bond))
+    return found
+
+
+def within(roots: Roots) -> Roots:
+    """The roots of a part of a value, which may be what that holds."""
+    return {root: max(bond, Bond.PERHAPS) for root, bond in roots.items()}

@@ -18,7 +18,7 @@ from kalecompiler.calls import (
     reuses,
     stored_parameters,
 )
-from kalecompiler.facts import Bond, Definition, Known, Roots
+from kalecompiler.facts import Bond, Definition, Known, Roots, strongest, within
 from kalecompiler.namespace import Namespace
 from kalecompiler.shapes import base, handed_out
 
@@ -82,35 +82,36 @@ class Values:
                 return self.element_roots(function.value)
         if self.type_of(expr) == library.SCALAR:
             return {}
-        return _within(self.roots(expr))
+        return within(self.roots(expr))
 
     def roots(self, expr: ast.expr) -> Roots:
         """The names whose objects the value of an expression is and how."""
         if isinstance(expr, ast.Name):
             return self._roots_of_name(expr.id)
         if isinstance(expr, ast.IfExp):
-            return _strongest([self.roots(expr.body), self.roots(expr.orelse)])
+            return strongest([self.roots(expr.body), self.roots(expr.orelse)])
         if isinstance(expr, ast.BoolOp):
-            return _strongest([self.roots(v) for v in expr.values])
+            return strongest([self.roots(v) for v in expr.values])
         if isinstance(expr, ast.NamedExpr | ast.Await | ast.Starred):
             return self.roots(expr.value)
         if isinstance(expr, ast.Attribute | ast.Subscript):
-            return {} if self.type_of(expr) == library.SCALAR else _within(self._weak([expr.value]))
+            return {} if self.type_of(expr) == library.SCALAR else within(self._weak([expr.value]))
         if isinstance(expr, ast.List | ast.Tuple | ast.Set):
             unpacked = [e for e in expr.elts if isinstance(e, ast.Starred)]
             whole = [e for e in expr.elts if not isinstance(e, ast.Starred)]
-            return _strongest([self._weak(whole), self._weak(list[ast.expr](unpacked), Bond.PERHAPS)])
+            return strongest([self._weak(whole), self._weak(list[ast.expr](unpacked), Bond.PERHAPS)])
         if isinstance(expr, ast.Dict):
             whole = [v for k, v in zip(expr.keys, expr.values, strict=True) if k is not None]
             copied = [v for k, v in zip(expr.keys, expr.values, strict=True) if k is None]
-            return _strongest([self._weak(whole), self._weak(copied, Bond.PERHAPS)])
+            whole += [key for key in expr.keys if key is not None and self._may_be_instance(key)]
+            return strongest([self._weak(whole), self._weak(copied, Bond.PERHAPS)])
         if isinstance(expr, names.COMPREHENSIONS):
             return self._roots_of_comprehension(expr)
         if isinstance(expr, ast.BinOp):  # `xs + ys` has the elements of both
             joins = library.LIST in (self.type_of(expr.left), self.type_of(expr.right))
             return self._weak([expr.left, expr.right], Bond.HELD) if joins else {}
         if isinstance(expr, ast.Call):
-            return _within(self._roots_of_call(expr))
+            return within(self._roots_of_call(expr))
         return {}
 
     def _roots_of_comprehension(self, expr: names.Comprehension) -> Roots:
@@ -118,9 +119,10 @@ class Values:
         targets = {name for g in expr.generators for name in names.target_names(g.target)}
         parts = list(handed_out(expr.value if isinstance(expr, ast.DictComp) else expr.elt))
         own = [part for part in parts if isinstance(start := base(part), ast.Name) and start.id in targets]
-        return _strongest(
+        is_keys = isinstance(expr, ast.DictComp) and isinstance(expr.key, ast.Name | ast.Attribute | ast.Subscript)
+        return strongest(
             [
-                self._weak([g.iter for g in expr.generators] if own else []),
+                self._weak([g.iter for g in expr.generators if own or (is_keys and self._may_be_instance(g.iter))]),
                 self._weak([part for part in parts if part not in own]),
             ]
         )
@@ -137,6 +139,10 @@ class Values:
         if known is not None and known.path is not None and known.definition is not None:
             return inherited
         return inherited | {name: Bond.SAME}
+
+    def _may_be_instance(self, expr: ast.expr) -> bool:
+        """Whether a value may be or hold an instance of a class of the notebook: other keys do not change."""
+        return any(isinstance(definition.node, ast.ClassDef) for definition in self.taint(expr))
 
     def _weak(self, exprs: list[ast.expr], bond: Bond = Bond.PART) -> Roots:
         return {root: min(bond, known) for e in exprs for root, known in self.roots(e).items()}
@@ -381,17 +387,3 @@ def is_estimator(path: str) -> bool:
     """Whether a dotted path names a class of a library with scikit-learn's conventions."""
     parts = path.split(".")
     return parts[0] in library.ESTIMATOR_MODULES and parts[-1][:1].isupper()
-
-
-def _strongest(several: list[Roots]) -> Roots:
-    """All roots of several values, each with its strongest bond."""
-    found: Roots = {}
-    for roots in several:
-        for root, bond in roots.items():
-            found[root] = max(bond, found.get(root, bond))
-    return found
-
-
-def _within(roots: Roots) -> Roots:
-    """The roots of a part of a value, which may be what that holds."""
-    return {root: max(bond, Bond.PERHAPS) for root, bond in roots.items()}

@@ -706,6 +706,26 @@ d: c.x a.y | after c
 """,
     ),
     Row(
+        "a bond with the keys of a dict",
+        """
+# %% functions
+class Node: pass
+# %% step:a
+root, label = Node(), str(1)
+names = {(root, 1): label}
+# %% step:b prev:a
+root.v = 2
+# %% step:c prev:b
+print({n for n in names}, root, label)
+""",
+        """
+a: takes functions.Node | -> label names root
+b: a.root | after a | takes functions.Node | -> root
+c: a.label a.names b.root | after b | takes functions.Node
+""",
+        "KC218",
+    ),
+    Row(
         "the environment",
         """
 # %% step:a

@@ -16,6 +16,7 @@ from typing import Any
 from kalecompiler.diagnostics import UsageError
 from kalecompiler.local.tasks import FinalStatus, FromPipeline, FromTask, Task, as_carried
 
+INPUT_FILE = "executor_input.json"
 OUTPUT_FILE = "executor_output.json"
 
 # These live in metadata: there need not be a file.

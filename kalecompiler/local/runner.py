@@ -42,7 +42,6 @@ from kalecompiler.local.timers import Timers
 
 GRACE_SECONDS = 3.0
 LOG = "log.txt"
-INPUT_FILE = "executor_input.json"
 DISPLAY = "display.json"
 # Dots keep these from being the names of ports.
 WORK = "work.d"
@@ -178,7 +177,7 @@ class Runner:
             final = self._final_status() if task.always else None
             given = executor.executor_input(task, self.plan.arguments, self._produced, folder, final)
             # No fsync: it is a record, and what is read back is what the step writes.
-            (folder / INPUT_FILE).write_text(executor.to_text(given), encoding="utf-8")
+            (folder / executor.INPUT_FILE).write_text(executor.to_text(given), encoding="utf-8")
             command = executor.substitute(task.command, given)
             carried = failures.read_carried(command)
             attempt = self._attempts[task.key] = _Attempt(task, given, carried, started)

@@ -14,8 +14,8 @@ from typing import Any
 
 from kalecompiler import encodable
 from kalecompiler.diagnostics import UsageError
-from kalecompiler.local.executor import OUTPUT_FILE
-from kalecompiler.local.runner import DISPLAY, INPUT_FILE, LOG
+from kalecompiler.local.executor import INPUT_FILE, OUTPUT_FILE
+from kalecompiler.local.runner import DISPLAY, LOG
 from kalecompiler.reporting.find import RECORD
 from kalecompiler.reporting.keeping import NOTEBOOK
 
