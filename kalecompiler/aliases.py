@@ -39,7 +39,7 @@ def _bonded(versions: Versions, place: Place, name: str, binding: Binding) -> It
     for other, bond in binding.known.roots.items():
         if other == name or other.startswith("<"):
             continue
-        if bond is Bond.PERHAPS and not any(other in p.summary.deep or name in p.summary.deep for p in versions.places):
+        if bond <= Bond.PERHAPS and not any(other in p.summary.deep or name in p.summary.deep for p in versions.places):
             continue  # a shallow copy, if anything
         there = place.summary.binds.get(other)
         known = versions.holder(place, other)
@@ -70,4 +70,4 @@ def _changer(later: Sequence[Place], name: str, other: str) -> Place | None:
 def _rebound(place: Place, name: str) -> bool:
     """Whether a step gives a name to another object: not `x = x or []`, nor `x += y`."""
     binding = place.summary.binds.get(name)
-    return binding is not None and name not in binding.known.roots
+    return binding is not None and binding.known.roots.get(name, Bond.HELD) is Bond.HELD

@@ -36,8 +36,9 @@ def parse_arguments(specs: Sequence[str], file: Path | None, parameters: Sequenc
         name, equals, text = spec.partition("=")
         if not equals:
             raise UsageError(f"`-p {spec}` has no value: write `-p {spec}=VALUE`")
-        given[name] = _checked(_lookup(name.strip(), known), text, _from_text)
-    return {name.strip(): value for name, value in given.items() if value is not None}
+        parameter = _lookup(name.strip(), known)
+        given[parameter.name] = _checked(parameter, text, _from_text)
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:
@@ -57,7 +58,7 @@ def _lookup(name: str, known: Mapping[str, Parameter]) -> Parameter:
 def _checked(parameter: Parameter, value: Any, convert: Callable[[Parameter, Any], object]) -> object:
     try:
         return convert(parameter, value)
-    except (ValueError, RecursionError) as error:
+    except (ValueError, OverflowError, RecursionError) as error:  # OverflowError: an integer that is no float
         shown = value if isinstance(value, str) else repr(value)
         shown = (shown if len(shown) <= 60 else shown[:60] + "...").encode("utf-8", "backslashreplace").decode()
         wanted = _NOUNS.get(parameter.type, "a mapping")
@@ -129,7 +130,7 @@ def _literal(text: str) -> Any:
     """A list or mapping written as JSON, as a Python literal or in YAML's short form."""
     with contextlib.suppress(ValueError):
         return json.loads(text)
-    with contextlib.suppress(ValueError, SyntaxError, MemoryError):
+    with contextlib.suppress(ValueError, TypeError, SyntaxError, MemoryError):  # TypeError: `{[]: 1}`
         return ast.literal_eval(text)
     return _yaml(text)
 

@@ -16,6 +16,7 @@ from kalecompiler.diagnostics import Diagnostic, UsageError
 from kalecompiler.files import write_atomic
 from kalecompiler.fingerprints import fingerprints
 
+_ANEW = "write it anew with `--update-baseline`"
 Known = Mapping[str, Mapping[str, str]]
 
 
@@ -63,10 +64,10 @@ def _read(file: Path) -> Known:
     except OSError as error:
         raise UsageError(f"the baseline {file} cannot be read: {(error.strerror or str(error)).lower()}") from None
     except (ValueError, RecursionError):
-        raise UsageError(f"the baseline {file} is not JSON; write it anew with `--update-baseline`") from None
+        raise UsageError(f"the baseline {file} is not JSON; remove it, and {_ANEW}") from None
     notebooks = content.get("notebooks") if isinstance(content, dict) and content.get("version") == 1 else None
     if not isinstance(notebooks, dict) or not all(isinstance(own, dict) for own in notebooks.values()):
-        raise UsageError(f"the baseline {file} is not one of `kalec check`; write it anew with `--update-baseline`")
+        raise UsageError(f"the baseline {file} is not one of `kalec check`; remove it, and {_ANEW}")
     return notebooks
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from kalecompiler import classbody, names, shapes, trees
 from kalecompiler.effects import Effects
@@ -15,23 +15,34 @@ _NAME_ERRORS = frozenset({"NameError", "Exception", "BaseException"})
 _CONTEXT = ("__enter__", "__exit__", "__aenter__", "__aexit__")
 
 
+@dataclass(frozen=True, slots=True)
+class _Leaps:
+    """The states from which a loop is left by `break`, and those from which `continue` begins its next round."""
+
+    out: list[State] = field(default_factory=list)
+    again: list[State] = field(default_factory=list)
+
+
 class Branches(Namespace):
     """The statements that choose or repeat. What they consist of is run by the subclass."""
 
     def __init__(self, lookup: Lookup, later: frozenset[str] = frozenset(), notebook: Whole = Whole()) -> None:
         super().__init__(lookup, later, notebook)
         self.effects = Effects(self)
-        self.loops: list[list[State]] = []
+        self.loops: list[_Leaps] = []
 
     def assign(self, target: ast.expr, value: ast.expr | None, *, element: bool = False) -> None:
         raise NotImplementedError
 
-    def _Break(self, node: ast.stmt) -> None:
+    def _Break(self, node: ast.Break) -> None:
         if self.loops:
-            self.loops[-1].append(dict(self.state))
+            self.loops[-1].out.append(dict(self.state))
         self.alive = False
 
-    _Continue = _Break
+    def _Continue(self, node: ast.Continue) -> None:
+        if self.loops:
+            self.loops[-1].again.append(dict(self.state))
+        self.alive = False
 
     def _If(self, node: ast.If) -> None:
         self.effects.visit(node.test)
@@ -87,21 +98,19 @@ class Branches(Namespace):
 
     def _loop(self, body: Callable[[], None], orelse: list[ast.stmt], *, certain: bool, endless: bool = False) -> None:
         start = dict(self.state)
-        self.loops.append([])
-        end = self.branch(start, body)
-        leaps = self.loops.pop()
-        if end is not None:  # once more from the loop's own end: aliases made in one round are used in the next
-            self.loops.append([])
-            end = self.branch(joined([start, end]) if not certain else end, body) and end
-            self.loops.pop()
-        ends: list[State | None] = [] if endless else [end]
-        if not certain:
-            ends.append(start)
+        ends: list[State] = []
+        leaps: list[State] = []
+        for _ in range(2):  # what one round binds, the next one finds: names, aliases
+            self.loops.append(_Leaps())
+            end = self.branch(joined(ends if certain and ends else [start, *ends]), body)
+            left = self.loops.pop()
+            ends += [*left.again, *([end] if end is not None else [])]
+            leaps += left.out
+        after: list[State | None] = [] if endless else [*ends, *([] if certain else [start])]
         if orelse:
-            self.join(ends)
-            after = self.branch(dict(self.state), lambda: self.statements(orelse)) if self.alive else None
-            ends = [after]
-        self.join([*ends, *leaps])
+            self.join(after)
+            after = [self.branch(dict(self.state), lambda: self.statements(orelse)) if self.alive else None]
+        self.join([*after, *leaps])
 
     def _With(self, node: ast.With | ast.AsyncWith) -> None:
         for item in node.items:
@@ -169,6 +178,9 @@ class Branches(Namespace):
                 self.effects.visit(part.value)
             elif isinstance(part, ast.MatchClass):
                 self.effects.visit(part.cls)
+            elif isinstance(part, ast.MatchMapping):
+                for key in part.keys:
+                    self.effects.visit(key)
         for name in names.bound_names([case.pattern]):
             known = self.effects.value(subject, element=True)
             self.bind(name, Binding(Status.BOUND, self.site(case.pattern), known))

@@ -13,7 +13,7 @@ from kalecompiler import names
 from kalecompiler.calls import method
 from kalecompiler.facts import Definition, Read, Site, Summary
 from kalecompiler.internal import defaults_can_travel, defaults_variable, value_seen
-from kalecompiler.shapes import first_line, only_keeps
+from kalecompiler.shapes import first_line, only_keeps, stirs
 from kalecompiler.versions import Place, Versions, before
 
 
@@ -86,27 +86,31 @@ class Carrier:
             return True
         return name in place.summary.reads and place.summary.reads[name].hard
 
-    def _carry_read(self, position: int, home: int, definition: Definition, name: str, *, own: bool) -> None:
+    def _carry_read(
+        self, position: int, home: int, definition: Definition, name: str, *, own: bool, stirred: bool = False
+    ) -> None:
         """A name as its home step has it, its own where it has bound it by then."""
         place, source = self.versions.places[position], self.versions.places[home]
         provider = source.providers.get(name)
         if own and name in source.summary.binds and not _moved(source.summary, definition, name):
-            self._take(position, home, home, name)
+            self._take(position, home, home, name, stirred=stirred)
         elif provider is not None:
-            self._take(position, home, provider, name)
+            self._take(position, home, provider, name, stirred=stirred)
         elif name in self.versions.shared(source).binds:
             self._carry_shared(position, home, definition, name)
         elif name in self.versions.parameters:
             place.parameters.add(name)
 
-    def _take(self, position: int, home: int, provider: int, name: str) -> None:
+    def _take(self, position: int, home: int, provider: int, name: str, *, stirred: bool = False) -> None:
         """Take a provider's version of a name before the carried statements run: its source, or its value, early."""
         binding = self.versions.places[provider].summary.binds.get(name)
         if binding is not None and binding.known.definition is not None:
             self._carry_seen(position, home, binding.known.definition, binding.known.definition)
         else:
             self.versions.places[provider].outputs.add(name)
-            self.versions.places[position].early[name, provider] = None
+            early = self.versions.places[position].early
+            # what the statement did to it is in the value of its home step alone
+            early[name, provider] = stirred and provider == home and early.get((name, provider), True)
 
     def _hand_on_value(self, position: int, home: int, definition: Definition, name: str, *, copied: bool) -> None:
         """The variable has another value at the end of its home step: hand on the one it has at the definition."""
@@ -115,7 +119,7 @@ class Carrier:
         value = f'__import__("copy").deepcopy({name})' if copied else name
         source.kept.add((definition.site.piece, first_line(definition.statement), f"{variable} = {value}"))
         source.outputs.add(variable)
-        place.early[variable, home] = None
+        place.early[variable, home] = False
         place.bound_first.setdefault(carried_key(home, definition), {})[name] = variable
 
     def _hand_on_defaults(self, position: int, home: int, definition: Definition) -> None:
@@ -135,7 +139,7 @@ class Carrier:
         place.followed.add((id(seen), id(definition)))
         for name in sorted(_read_when_used(seen)):
             if name != seen.name:  # what it changes there is thrown away: the step's inputs are loaded afterwards
-                self._carry_read(position, home, definition, name, own=True)
+                self._carry_read(position, home, definition, name, own=True, stirred=stirs(seen.node, name))
 
     def _carry_shared(self, position: int, home: int, definition: Definition, name: str) -> None:
         """A name of the shared cells that a carried statement uses, with what its body reads if it is called."""

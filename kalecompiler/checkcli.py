@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from kalecompiler.fixing import Fixed
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-BUG = 70
 FORMATS = ("full", "concise", "json", "github", "gitlab", "sarif", "junit", "text")
 # What is for people says more on stderr than what is for programs.
 _FOR_PEOPLE = ("full", "text", "concise", "github")
@@ -184,9 +183,15 @@ def _request(paths: tuple[Path, ...], given: dict[str, Any]) -> Request:
         cache=not given["no_cache"] and not reads,
         force_exclude=given["force_exclude"],
         skip_untagged=given["skip_untagged"],
-        data=sys.stdin.buffer.read() if reads else None,
+        data=_stdin() if reads else None,
         name=name,
     )
+
+
+def _stdin() -> bytes:
+    if sys.stdin is None:  # closed by the caller, as in `kalec check - <&-`
+        raise UsageError("there is no stdin to read: name the notebook")
+    return sys.stdin.buffer.read()
 
 
 def _fixes(
@@ -318,12 +323,9 @@ def _say(report: Report, known: int) -> None:
 def _status(findings: list[Diagnostic], report: Report, shown: Shown | None) -> int:
     for file in report.files:
         if file.state == "failed":
-            console.error(
-                f"{file.path}: this is a bug of kalecompiler: {file.problem}; please report it with what this command "
-                "prints under KALEC_DEBUG=1, and with the notebook if you can"
-            )
+            console.error(f"{file.path}: {commands.bug(file.problem)}")
     if report.count("failed"):
-        return BUG
+        return commands.BUG
     if report.unreadable:
         return UsageError.status
     if shown is None or shown.exit_zero:

@@ -43,9 +43,6 @@ from kalecompiler.options import (
 from kalecompiler.suggest import did_you_mean
 from kalecompiler.wording import counted
 
-BUG = 70
-INTERRUPTED = 130
-
 
 class Commands(click.Group):
     """A group that says what an unknown command was probably meant to be, and never lets output get lost unseen."""
@@ -121,11 +118,14 @@ def compile_(paths: tuple[Path, ...], only_check: bool, image: str | None, stric
     """Write the pipeline package of a notebook.
 
     Without --output it is NAME.yaml for NAME.ipynb, in the folder that `output` in [tool.kalecompiler] names, else in
-    the current one. With --check the packages of notebooks (files, folders, patterns; else those that the configuration
-    names) are compared with what the notebooks compile to; they are looked for beside the notebooks, unless `output`
-    says where. Differences are shown as a diff, and the exit status is 1.
+    the current one; a file there that is no pipeline stays. With --check the packages of notebooks (files,
+    folders, patterns; else those that the configuration names) are compared with what the notebooks compile to; they
+    are looked for beside the notebooks, unless `output` says where. Differences are shown as a diff, and the exit
+    status is 1.
     """
     if only_check:
+        if request["output"] or request["no_limit"] or request["format_"] != "yaml":
+            raise UsageError("--check writes nothing, and compares YAML: leave out --output, --format and --no-limit")
         return _check_packages(paths, {"image": image}, strict)
     if len(paths) != 1:
         raise UsageError(f"name one notebook to compile, not {len(paths)}: `kalec compile churn.ipynb`")
@@ -142,7 +142,7 @@ def _compile(
     if commands.status(package.diagnostics, strict):
         console.error("not written, as --strict takes warnings for errors")
         return 1
-    target = output or commands.package_path(notebook).with_suffix(f".{format_}")
+    target = output or commands.package_path(notebook, format_)
     console.write(target, package.compiled.module if format_ == "py" else package.compiled.text)
     console.note(package.summary)
     return 0
@@ -212,7 +212,7 @@ def run(notebook: Path, format_: str, image: str | None, strict: bool, cache: bo
     with console.progress(package.pipeline) as on_event:
         result = commands.run(notebook, package, request, on_event, console.note)
     click.echo(commands.describe_run(result, format_))
-    return {"succeeded": 0, "stopped": INTERRUPTED}.get(result.status.value, 1)
+    return commands.run_status(result)
 
 
 for command in (
@@ -332,24 +332,15 @@ def main(arguments: Sequence[str] | None = None, program: str = "kalec") -> int:
         return error.status
     except (click.Abort, KeyboardInterrupt):
         console.error("interrupted")
-        return INTERRUPTED
+        return commands.INTERRUPTED
     except OSError as error:
         console.error(f"{error.filename or 'i/o'}: {(error.strerror or str(error)).lower()}")
         return UsageError.status
     except Exception as error:  # the edge: a bug of ours must not look like the user's mistake
         if os.environ.get("KALEC_DEBUG"):
             raise
-        console.error(_bug(error))
-        return BUG
-
-
-def _bug(error: Exception) -> str:
-    """One line about an error that we did not foresee, and how to report it."""
-    what = str(error).strip().splitlines()
-    return (
-        f"this is a bug of kalecompiler: {type(error).__name__}{': ' + what[0] if what else ''}; please report it with "
-        "what this command prints under KALEC_DEBUG=1, and with the notebook if you can"
-    )
+        console.error(commands.bug(": ".join([type(error).__name__, *str(error).strip().splitlines()[:1]])))
+        return commands.BUG
 
 
 def entry() -> NoReturn:

@@ -35,15 +35,17 @@ if TYPE_CHECKING:
     from kalecompiler.snapshots.reuse import Reuse
 
 Options = Mapping[str, Any]
+BUG, INTERRUPTED = 70, 130  # exit statuses
 
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """A compiled notebook, with the warnings of all phases."""
+    """A compiled notebook, with the warnings of all phases; `source` is what its file held."""
 
     pipeline: Pipeline
     compiled: Compiled
     diagnostics: tuple[Diagnostic, ...]
+    source: bytes
     experiment: str | None = None
     notes: tuple[str, ...] = ()
 
@@ -57,6 +59,19 @@ class Package:
 def status(diagnostics: Sequence[Diagnostic], strict: bool = False) -> int:
     """The exit status that findings mean."""
     return int(has_errors(diagnostics) or (strict and bool(diagnostics)))
+
+
+def run_status(result: RunResult) -> int:
+    """The exit status that the end of a run here means."""
+    return {"succeeded": 0, "stopped": INTERRUPTED}.get(result.status.value, 1)
+
+
+def bug(what: str) -> str:
+    """What to say of an error that we did not foresee, and how to report it."""
+    return (
+        f"this is a bug of kalecompiler: {what}; please report it with what this command prints under KALEC_DEBUG=1, "
+        "and with the notebook if you can"
+    )
 
 
 def check(paths: Iterable[Path], options: Options, request: Request | None = None) -> Report:
@@ -76,9 +91,11 @@ def compile_(path: Path, options: Options, *, limit: bool = True, tracked: bool 
 
     Raises NotebookError with all findings, UsageError.
     """
+    from kalecompiler import notebook
     from kalecompiler.plan import plan
 
-    planned = plan(path, options)
+    source = notebook.read_bytes(path)
+    planned = plan(path, options, source)
     if planned.pipeline is None or has_errors(planned.diagnostics):
         raise NotebookError(planned.diagnostics)
     pipeline, notes = _with_trackers(planned.pipeline, path) if tracked else (planned.pipeline, [])
@@ -90,7 +107,7 @@ def compile_(path: Path, options: Options, *, limit: bool = True, tracked: bool 
     except NotebookError as error:
         raise NotebookError([*planned.diagnostics, *error.diagnostics]) from None
     diagnostics = (*planned.diagnostics, *compiled.diagnostics)
-    return Package(pipeline, compiled, diagnostics, planned.settings.experiment, tuple(notes))
+    return Package(pipeline, compiled, diagnostics, source, planned.settings.experiment, tuple(notes))
 
 
 def _with_trackers(pipeline: Pipeline, path: Path) -> tuple[Pipeline, list[str]]:
@@ -101,11 +118,19 @@ def _with_trackers(pipeline: Pipeline, path: Path) -> tuple[Pipeline, list[str]]
     return replace(pipeline, trackers=found), said
 
 
-def package_path(path: Path) -> Path:
-    """Where the package of a notebook is written if nothing else is said. Raises UsageError."""
+def package_path(path: Path, format_: str) -> Path:
+    """Where the package of a notebook is written if nothing else is said.
+
+    Raises UsageError where a file of somebody else's would be lost: `train.ipynb` may stand beside its `train.yaml`.
+    """
     from kalecompiler import packagecheck
 
-    return packagecheck.package_path(path, beside=False)
+    target = packagecheck.package_path(path, beside=False).with_suffix(f".{format_}")
+    if packagecheck.is_foreign(target):
+        raise UsageError(
+            f"{target} is there, and was not written by kalec: replace it with `-o {target}`, or name another"
+        )
+    return target
 
 
 def check_packages(paths: Sequence[Path], options: Options) -> Compared:
@@ -160,7 +185,7 @@ def run(
     from kalecompiler.reporting import keeping
     from kalecompiler.tracking import registry, telling
 
-    source = path.read_bytes()
+    source = package.source  # and not what the file holds now: its author may have saved it since
     teller = telling.Teller(registry.wanted(path.parent), note)
 
     def observe(event: Event) -> None:
@@ -216,7 +241,8 @@ def _keeper(
     except StoreProblem as error:
         note(f"no snapshots are kept: {error}")
         return None
-    return Ingest(store, path, package.compiled.text.encode(), tuple(order), note, taken, origin, given=given)
+    text = package.compiled.text.encode()
+    return Ingest(store, path, text, tuple(order), note, taken, origin, package.source, given=given)
 
 
 def told(path: Path, request: RunRequest) -> Callable[[Task], Mapping[str, str]]:

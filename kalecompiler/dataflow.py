@@ -17,7 +17,7 @@ from kalecompiler.aliases import lost_bonds
 from kalecompiler.carrying import Carrier
 from kalecompiler.draws import VARIABLES
 from kalecompiler.editions import Editions
-from kalecompiler.facts import Definition, Grade, Read, Status, Summary
+from kalecompiler.facts import Binding, Definition, Grade, Read, Status, Summary
 from kalecompiler.flow import Flow
 from kalecompiler.internal import is_internal
 from kalecompiler.namespace import Lookup, Whole
@@ -28,11 +28,14 @@ from kalecompiler.versions import Place, Problem, Unit, Versions, bits, bound
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A variable that a step gets from another; `early`: a carried definition reads it where it stands."""
+    """A variable that a step gets from another; `early`: a carried definition reads it where it stands.
+
+    None: it does, and changes it there, so that the step gets it anew.
+    """
 
     variable: str
     producer: str
-    early: bool = False
+    early: bool | None = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +217,8 @@ class _Connector:
                 self.carrier.carry(position, definition)
             else:
                 self.places[provider].outputs.add(name)
+                if binding is not None and _is_one_of_several(name, binding):
+                    self.versions.problem("ambiguous", provider, Read(name, binding.site, True), (place.unit.name,))
             self._guard(position, name, provider)
         for name in sorted(place.summary.reads):
             if name not in place.providers:
@@ -280,8 +285,10 @@ class _Connector:
     def _connected(self, position: int, editions: Editions) -> Connected:
         place = self.places[position]
         unit, summary = place.unit, place.summary
-        links = {(name, p): False for name, p in place.providers.items() if self.versions.is_variable(p, name)}
-        links |= dict.fromkeys(place.early, True)
+        links: dict[tuple[str, int], bool | None] = {
+            (name, p): False for name, p in place.providers.items() if self.versions.is_variable(p, name)
+        }
+        links |= {key: None if stirred and key in links else True for key, stirred in place.early.items()}
         producers = {self.places[p].unit.name for _, p in links}
         absent = {n for n in place.outputs if n in summary.binds and summary.binds[n].status is Status.MAYBE}
         absent |= place.outputs & summary.company - summary.binds.keys()
@@ -309,6 +316,12 @@ class _Connector:
             Carried(d, self.places[h].unit.name, id(d.statement) in place.bare, around[key].first, around[key].then)
             for key, (d, h) in sorted(place.carried.items())
         )
+
+
+def _is_one_of_several(name: str, binding: Binding) -> bool:
+    """Whether a name stands for one of two functions or classes of that name: its text cannot tell which."""
+    own = {id(d.statement) for d in binding.known.taint if d.name == name and d.kind not in ("import", "block")}
+    return binding.status is Status.MAYBE and len(own) > 1
 
 
 def _shared(item: Item, editions: Editions) -> Shared:

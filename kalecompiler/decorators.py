@@ -18,10 +18,10 @@ def registers(maker: names.Function, parameter: str, *, made: bool) -> bool:
     """
     if made:
         inner = {f.name: f for f in names.body_of(maker) if isinstance(f, ast.FunctionDef)}
-        returned = [inner.get(r.id) if isinstance(r, ast.Name) else None for r in _returned(maker)]
-        found = [f for f in returned if f is not None]
-        return bool(found) and len(found) == len(returned) and all(registers(f, _first(f), made=False) for f in found)
-    results = list(_returned(maker))
+        given_back = [inner.get(r.id) if isinstance(r, ast.Name) else None for r in returned(maker)]
+        found = [f for f in given_back if f is not None]
+        return bool(found) and len(found) == len(given_back) and all(registers(f, _first(f), made=False) for f in found)
+    results = list(returned(maker))
     same = bool(results) and all(isinstance(r, ast.Name) and r.id == parameter for r in results)
     return same and not _is_changed(maker, parameter)
 
@@ -30,7 +30,7 @@ def _first(function: names.Function) -> str:
     return (names.parameters(function) or ("",))[0]
 
 
-def _returned(function: names.Function) -> Iterator[ast.expr | None]:
+def returned(function: names.Function) -> Iterator[ast.expr | None]:
     """What the return statements of a function give, those of functions inside it left out."""
     todo: list[ast.AST] = list(names.body_of(function))
     while todo:

@@ -29,7 +29,7 @@ def find(paths: Iterable[Path], configuration: Configuration, *, force: bool = F
     Args:
         paths: files, folders (with all below them) and patterns.
         configuration: the settings that hold in a folder.
-        force: leave out excluded files even where they are named.
+        force: leave out what is excluded even where it is named.
     """
     named = list(paths)
     found: dict[str, Path] = {}
@@ -39,12 +39,10 @@ def find(paths: Iterable[Path], configuration: Configuration, *, force: bool = F
         if not hits:
             problems.append(f"{path} matches no notebook")
         for hit in hits:
-            several = hit.is_dir()
-            inside = _below(hit, configuration) if several else [hit]
             checked = force or hit is not path  # what is named is meant
-            if checked and not several and _excluded(hit, configuration):
+            if checked and _excluded(hit, configuration):
                 continue
-            for file in inside:
+            for file in _below(hit, configuration) if hit.is_dir() else [hit]:
                 found.setdefault(os.path.abspath(file), file)
     alone = len(named) == 1 and list(found.values()) == named
     return Found(tuple(found.values()), tuple(problems), alone)
@@ -62,7 +60,7 @@ def _below(folder: Path, configuration: Configuration) -> Iterator[Path]:
     with os.scandir(folder) as entries:
         ordered = sorted(entries, key=lambda entry: entry.name)
     for entry in ordered:
-        if entry.name.endswith(".ipynb") and entry.is_file():
+        if entry.name.endswith(".ipynb") and os.path.isfile(entry):  # noqa: PTH113 - never raises, as for a link in a circle
             if not _matched(Path(entry.path), settings):
                 yield Path(entry.path)
         elif entry.is_dir(follow_symlinks=False) and not _matched(Path(entry.path), settings):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from kalecompiler import draws, dynamic, library, names
-from kalecompiler.calls import arguments, bind_arguments, default_of, method
-from kalecompiler.facts import Binding, Bond, Definition, Grade, Known, Status
+from kalecompiler.calls import arguments, bind_arguments, default_of, is_false, method, reuses
+from kalecompiler.facts import Binding, Bond, Definition, Grade, Known, Roots, Status, Summary
 from kalecompiler.indirect import Indirect
 from kalecompiler.namespace import Scope
 from kalecompiler.shapes import base
@@ -98,9 +98,19 @@ class Effects(Indirect):
         if isinstance(target, ast.Subscript):
             self.visit(target.slice)
         taint = self.taint(value) if value is not None else frozenset()
-        if isinstance(target.value, ast.Attribute | ast.Subscript):
+        self.stored(target, deleted=isinstance(node, ast.Delete))
+        deep = isinstance(target.value, ast.Attribute | ast.Subscript)
+        if deep:
             self.flow.run.deep.update(self.roots(base(target.value)))
-        self.changed(base(target.value), Grade.DEFINITE, node, "it is assigned into", taint)
+        self.changed(base(target.value), Grade.DEFINITE, node, "it is assigned into", taint, deep=deep)
+        if value is not None:
+            self.held(base(target.value), [value])
+
+    def held(self, holder: ast.expr, values: Sequence[ast.expr]) -> None:
+        """What is put into an object is in it from now on."""
+        kept = dict.fromkeys((root for value in values for root in self.roots(value)), Bond.HELD)
+        for name in [root for root, bond in self.roots(holder).items() if bond is Bond.SAME] if kept else ():
+            self.flow.keep_in(name, {root: bond for root, bond in kept.items() if root != name})
 
     def changed(
         self,
@@ -109,9 +119,16 @@ class Effects(Indirect):
         node: ast.AST,
         reason: str,
         taint: frozenset[Definition] = frozenset(),
+        *,
+        deep: bool = False,
     ) -> None:
-        """The object that an expression gives changes in place, and so does whatever shares state with it."""
+        """The object that an expression gives changes in place, and so does whatever shares state with it.
+
+        With `deep` so may what was put into it.
+        """
         for root, bond in self.roots(expr).items():
+            if bond is Bond.HELD and not deep:
+                continue
             self.flow.change(root, grade if bond is Bond.SAME else Grade.POSSIBLE, node, reason)
             self.hold(root, taint)
 
@@ -186,7 +203,7 @@ class Effects(Indirect):
         else:
             self.called(node.func, node=node)
         for keyword in node.keywords:
-            if keyword.arg in ("out", "file"):
+            if keyword.arg in ("out", "file") or (keyword.arg == "output" and (path or "").startswith("scipy.")):
                 self.changed(keyword.value, Grade.DEFINITE, node, f"it is the `{keyword.arg}=` of a call")
         self._written_to(node, path or "")
 
@@ -195,7 +212,7 @@ class Effects(Indirect):
         head, _, last = path.rpartition(".")
         if head.startswith("numpy") and last == "at" and node.args:
             self.changed(node.args[0], Grade.DEFINITE, node, "`.at()` changes it")
-        arity = 1 if last in library.UNARY else 2 if last in library.BINARY else None
+        arity = 1 if last in library.UNARY else 2 if last in library.BINARY else library.RESULT_AFTER.get(last)
         if head == "numpy" and arity is not None and len(node.args) > arity:
             self.changed(node.args[arity], Grade.DEFINITE, node, "the result is written into it")
         position = library.STREAMS.get(path)
@@ -203,10 +220,14 @@ class Effects(Indirect):
             position = 0
         if position is not None and position < len(node.args):
             self._perhaps_changed(node.args[position], node)
-        made = node.func.value if isinstance(node.func, ast.Attribute) else None
-        if any(_reuses(call) for call in (node, made) if isinstance(call, ast.Call)):
+        if reuses(node) or (isinstance(node.func, ast.Attribute) and self._is_reusing(node.func.value)):
             for argument in node.args[:1]:
                 self._perhaps_changed(argument, node)
+
+    def _is_reusing(self, receiver: ast.expr) -> bool:
+        """Whether an estimator was told that it may work in its argument."""
+        known = self.flow.known(receiver.id) if isinstance(receiver, ast.Name) else None
+        return reuses(receiver) if isinstance(receiver, ast.Call) else known is not None and known.reuses
 
     def _changes_argument(self, node: ast.Call, position: int, keyword: str) -> None:
         named = [k.value for k in node.keywords if k.arg == keyword]
@@ -219,6 +240,7 @@ class Effects(Indirect):
                 self.consumed(argument)
         for argument in arguments(node):
             self._callback(argument, arguments(node))
+            self._bound_method(argument, node)
             self.anything(argument)
             if self.type_of(argument) == library.RANDOM:
                 self.changed(argument, Grade.POSSIBLE, node, f"`{path}()` may draw from it")
@@ -229,6 +251,13 @@ class Effects(Indirect):
         if function is not None:
             given = [other for other in others if other is not argument]
             self.follow(function, dict.fromkeys(names.parameters(function), given), sure=False)
+
+    def _bound_method(self, argument: ast.expr, node: ast.Call) -> None:
+        """`map(seen.append, xs)`: a method that is handed to a call may be called."""
+        if isinstance(argument, ast.Attribute) and self.path(argument) is None:
+            kind = self.type_of(argument.value)
+            if argument.attr in (library.CONTAINER_MUTATORS if kind is None else library.MUTATORS.get(kind, ())):
+                self._perhaps_changed(argument.value, node)
 
     def called(self, function: ast.expr, *, node: ast.AST) -> None:
         """Call a function that the notebook defines, or one of which nothing is known."""
@@ -275,18 +304,22 @@ class Effects(Indirect):
             self.flow.run.deep.update(self.roots(base(func.value)))
         taint = frozenset().union(*(self.taint(a) for a in arguments(node)), frozenset())
         reason = f"`.{name}()` changes it"
-        inplace = any(k.arg == "inplace" and not _is_false(k.value) for k in node.keywords)
+        inplace = any(k.arg == "inplace" and not is_false(k.value) for k in node.keywords)
         if kind is not None and (name in library.MUTATORS.get(kind, ()) or (inplace and kind == library.PANDAS)):
             self.changed(func.value, Grade.DEFINITE, node, reason, taint)
+            if kind in (library.LIST, library.DICT, library.SET, library.DEFAULTS):
+                self.held(base(func.value), arguments(node))
         elif inplace or not (kind == library.SCALAR or self.believed_pure(kind, name)):
-            self.changed(func.value, Grade.POSSIBLE, node, f"`.{name}()` may change it", taint)
+            self.changed(func.value, Grade.POSSIBLE, node, f"`.{name}()` may change it", taint, deep=kind is None)
+            if name in library.CONTAINER_MUTATORS:
+                self.held(base(func.value), arguments(node))
 
     def _perhaps_changed(self, argument: ast.expr, node: ast.AST) -> None:
         known = self.flow.known(argument.id) if isinstance(argument, ast.Name) else None
         if self.type_of(argument) == library.SCALAR or (known is not None and (known.definition or known.path)):
             return
         text = ast.unparse(node.func) if isinstance(node, ast.Call) else "a call"
-        self.changed(argument, Grade.POSSIBLE, node, f"`{text}()` may change it")
+        self.changed(argument, Grade.POSSIBLE, node, f"`{text}()` may change it", deep=True)
 
     def _default(self, function: names.Function, parameter: str) -> list[ast.expr]:
         """The variable that a parameter which is not given stands for: a call may change it like an argument."""
@@ -298,16 +331,18 @@ class Effects(Indirect):
 
     def follow(self, function: names.Function, given: dict[str, list[ast.expr]], *, sure: bool) -> None:
         """Follow a call into the body of a function of the notebook: what it does to globals and to its arguments."""
-        if id(function) in self.flow.active:
+        effects = self._effects_of(function)
+        if effects is None:
             return
         self.wrapped(function)
-        effects = self.flow.body_summary(function)
         held = frozenset[Definition]().union(*(self.taint(a) for group in given.values() for a in group))
         for name, change in effects.changes.items():
             grade = change.grade if sure else Grade.POSSIBLE
             if name.startswith("<"):
-                for argument in given.get(name[1:-1]) or self._default(function, name[1:-1]):
-                    self.changed(argument, grade, argument, change.reason, held)
+                reached = given.get(name[1:-1]) or self._default(function, name[1:-1])
+                for argument in reached:
+                    grade = grade if len(reached) == 1 else Grade.POSSIBLE
+                    self.changed(argument, grade, argument, change.reason, held, deep=True)
             else:
                 self.flow.load(name, function, hard=False)
                 self.flow.change(name, grade, function, f"{change.reason} in a function that is called")
@@ -317,15 +352,25 @@ class Effects(Indirect):
             here = self.flow.state.get(name)
             if status is Status.MAYBE and here is not None and here.status is Status.BOUND:
                 status = Status.BOUND
-            self.flow.bind(name, Binding(status, self.flow.site(function), binding.known))
+            known = replace(binding.known, roots=self._given_roots(binding.known.roots, given))
+            self.flow.bind(name, Binding(status, self.flow.site(function), known))
+        for name, roots in effects.held.items():
+            kept = dict.fromkeys(self._given_roots(roots, given), Bond.HELD)
+            for holder in self._given_roots({name: Bond.SAME}, given):
+                self.flow.keep_in(holder, {root: bond for root, bond in kept.items() if root != holder})
 
+    def _given_roots(self, roots: Mapping[str, Bond], given: Mapping[str, Sequence[ast.expr]]) -> Roots:
+        """What is known of a function's parameters (`<name>`) as it is of the arguments that they got."""
+        found: Roots = {}
+        for root, bond in roots.items():
+            own = [{root: bond}] if not root.startswith("<") else [self.roots(a) for a in given.get(root[1:-1], ())]
+            for name, known in (pair for part in own for pair in part.items()):
+                found[name] = max(min(known, bond), found.get(name, Bond.HELD))
+        return found
 
-def _reuses(node: ast.Call) -> bool:
-    """Whether a call is told that it may work in its argument: `copy=False`, `overwrite_a=True`."""
-    return any(
-        (k.arg == "copy" and _is_false(k.value)) or (k.arg or "").startswith("overwrite_") for k in node.keywords
-    )
-
-
-def _is_false(expr: ast.expr) -> bool:
-    return isinstance(expr, ast.Constant) and not expr.value
+    def _effects_of(self, function: names.Function) -> Summary | None:
+        """What a function does; of one that is being run, what is known by now."""
+        if id(function) in self.flow.active:
+            self.flow.bodies.again.add(id(function))
+            return self.flow.bodies.before.get(id(function))
+        return self.flow.body_summary(function)

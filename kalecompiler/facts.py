@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -14,6 +14,7 @@ from kalecompiler import names, trees
 class Bond(enum.IntEnum):
     """How a value hangs together with the object of a name."""
 
+    HELD = -1  # it was put into what the name stands for, which may change and leave it alone
     PERHAPS = 0  # a call that got it may have kept or returned it
     PART = 1  # it is a part, a view, or a container of it
     SAME = 2
@@ -56,7 +57,7 @@ class Definition:
     `outside` are not bound by its step at that point, `seen` are definitions there, and `holds` are the variables of
     whose objects it keeps a part. `idle` are the numbers of decorators that have done their work: it is registered.
     A function that has no statement of its own, and goes by value, is of the kind "value". `repeats` is a call in a
-    default that changes something each time the statement runs.
+    default, or in a class body, that changes something each time the statement runs.
     """
 
     name: str
@@ -111,6 +112,7 @@ class Known:
     roots: Mapping[str, Bond] = field(default_factory=dict)
     node: ast.AST | None = None
     fixed: bool = False  # an estimator with a seed of its own
+    reuses: bool = False  # one that may work in its argument
 
     def own(self) -> frozenset[Definition]:
         return frozenset({self.definition}) if self.definition else frozenset()
@@ -155,8 +157,8 @@ class Summary:
 
     `touched` is where it last changed an object for certain, its own ones too, and `stirred` where it did so perhaps;
     `made` are the definitions that it runs, those too that it replaces further down. Of the changed objects, those of
-    `deep` are changed in an inner part, which a shallow copy shares. `company` has the names that it reads or changes
-    only because they stand with others in a `together:` tag.
+    `deep` are changed in an inner part, which a shallow copy shares; `held` is what objects were given to hold.
+    `company` has the names that it reads or changes only because they stand with others in a `together:` tag.
     """
 
     reads: Mapping[str, Read]
@@ -168,4 +170,19 @@ class Summary:
     stirred: Mapping[str, Site] = field(default_factory=dict)
     made: tuple[Definition, ...] = ()
     deep: frozenset[str] = frozenset()
+    held: Mapping[str, Roots] = field(default_factory=dict)
     company: frozenset[str] = frozenset()
+
+
+def strongest(several: Iterable[Roots]) -> Roots:
+    """All roots of several values, each with its strongest bond."""
+    found: Roots = {}
+    for roots in several:
+        for root, bond in roots.items():
+            found[root] = max(bond, found.get(root, bond))
+    return found
+
+
+def within(roots: Roots) -> Roots:
+    """The roots of a part of a value, which may be what that holds."""
+    return {root: max(bond, Bond.PERHAPS) for root, bond in roots.items()}

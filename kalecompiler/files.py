@@ -28,7 +28,7 @@ def write_atomic(path: Path, data: str | bytes) -> None:
             file.write(raw)
             file.flush()
             os.fsync(file.fileno())
-            os.fchmod(file.fileno(), mode)
+        Path(name).chmod(mode)  # Windows has no fchmod
         Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)

@@ -17,6 +17,8 @@ from kalecompiler.branches import Branches
 from kalecompiler.facts import Binding, Bond, Definition, Grade, Known, Status, Summary
 from kalecompiler.namespace import Scope
 
+_ROUNDS = 5  # in which functions that call each other are run, at most
+
 
 class Flow(Branches):
     """The interpreter of one step, or of one function's body."""
@@ -82,6 +84,7 @@ class Flow(Branches):
             self.assign(node.target, node.value)
 
     def _AugAssign(self, node: ast.AugAssign) -> None:
+        self.effects.augmented(node)
         if isinstance(node.target, ast.Name):
             name = node.target.id
             self.load(name, node.target)
@@ -91,11 +94,15 @@ class Flow(Branches):
             if kind not in (library.SCALAR, library.TUPLE):
                 sure = Grade.DEFINITE if kind is not None else Grade.POSSIBLE
                 for root, bond in roots.items():
+                    if bond is Bond.HELD:
+                        continue
                     grade = sure if bond is Bond.SAME else Grade.POSSIBLE
                     self.change(root, grade, node, f"`{name}` is changed in place")
             before = self.known(name)
             taint = self.effects.taint(node.value) | (before.taint if before is not None else frozenset())
             self.bind(name, Binding(Status.BOUND, self.site(node), Known(type=kind, taint=taint, roots=roots)))
+            if kind == library.LIST:
+                self.effects.held(node.target, [node.value])
         else:
             self.effects.visit(node.value)
             self.effects.store(node.target, node)
@@ -204,14 +211,15 @@ class Flow(Branches):
             _kept(self.effects.roots(part) for part in names.outer_parts(function)),
             idle,
         )
-        self.bodies.clear()  # who calls this name calls another function from here on
         self.bind_definition(definition)
         for decorator in getattr(function, "decorator_list", ()):
             self.effects.decorated(definition, decorator)
 
-    def _repeats(self, defaults: Sequence[ast.expr]) -> str:
-        """A call in these expressions of a function that changes or binds names of the module, as text."""
-        for node in (n for d in defaults for n in trees.walk(d) if isinstance(n, ast.Call)):
+    def _repeats(self, parts: Sequence[ast.AST]) -> str:
+        """A call in these parts of a function that changes or binds names of the module, as text."""
+        nodes = [n for part in parts for n in trees.walk(part)]
+        later = {n for lambda_ in nodes if isinstance(lambda_, ast.Lambda) for n in trees.walk(lambda_.body)}
+        for node in (n for n in nodes if isinstance(n, ast.Call) and n not in later):
             function = self.effects.function_of(node.func)
             if function is not None:
                 effects = self.body_summary(function)
@@ -267,7 +275,8 @@ class Flow(Branches):
             outer,
             node,
             self.not_bound(outer),
-            seen=self.definitions_among(outer),
+            self._repeats([s for s in node.body if not isinstance(s, (*names.FUNCTIONS, ast.ClassDef))]),
+            self.definitions_among(outer),
             holds=_kept([*parts, *(a.known.roots for a in attributes)]),
             idle=idle,
         )
@@ -278,11 +287,35 @@ class Flow(Branches):
     # -- calls -------------------------------------------------------------------------------------------------------
 
     def body_summary(self, function: names.Function) -> Summary:
-        """What a function's body does when it is called now, worked out once between two definitions."""
-        known = self.bodies.get(id(function))
+        """What a function's body does when it is called now, worked out once until a name that it uses is bound anew.
+
+        Functions that call themselves, or each other, are run again until no more comes of it.
+        """
+        known = self.bodies.done.get(id(function))
         if known is not None:
             return known
-        flow = Flow(cache(self.known), self.later, self.notebook)  # nothing is bound out here meanwhile
+        if self.active:
+            return self._run_body(function)
+        done = dict(self.bodies.done)
+        summary = self._run_body(function)
+        for _ in range(_ROUNDS):
+            known_before = {key: _effects(self.bodies.before[key]) for key in self.bodies.again}
+            if not known_before:
+                break
+            self.bodies.done = dict(done)
+            summary = self._run_body(function)
+            if all(_effects(self.bodies.before[key]) == effects for key, effects in known_before.items()):
+                break
+        self.bodies.before.clear()
+        self.bodies.again.clear()
+        return summary
+
+    def _run_body(self, function: names.Function) -> Summary:
+        def lookup(name: str) -> Known | None:
+            self.bodies.asked.add(name)
+            return self.known(name)
+
+        flow = Flow(cache(lookup), self.later, self.notebook)  # nothing is bound out here meanwhile
         flow.active = self.active | {id(function)}
         flow.bodies = self.bodies
         flow.piece = self.piece
@@ -291,8 +324,13 @@ class Flow(Branches):
             own[name] = Binding(Status.BOUND, flow.site(function), Known(roots={f"<{name}>": Bond.SAME}))
         flow.scopes.append(Scope(own))
         flow.statements(names.body_of(function))
-        self.bodies[id(function)] = summary = flow.summary()
+        self.bodies.done[id(function)] = self.bodies.before[id(function)] = summary = flow.summary()
         return summary
+
+
+def _effects(summary: Summary) -> tuple[frozenset[tuple[str, Grade]], frozenset[str]]:
+    """What more may come of when a function is run again that calls itself."""
+    return frozenset((c.name, c.grade) for c in summary.changes.values()), frozenset(summary.binds)
 
 
 def _kept(values: Iterable[Mapping[str, Bond]]) -> frozenset[str]:

@@ -41,7 +41,7 @@ def _translated(part: str) -> str:
     known = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
     if part in known:
         return known[part]
-    if part[0] == "[" and len(part) > 1:
-        inner = part[1:-1].replace("\\", "\\\\")
+    if part[0] == "[" and part not in ("[", "[]", "[!]", "[^]"):
+        inner = re.sub(r"[\\\[\]&~|]", r"\\\g<0>", part[1:-1])
         return f"[^/{inner[1:]}]" if inner[0] in "!^" else f"[{inner}]"
     return re.escape(part)

@@ -47,9 +47,10 @@ def ranks(steps: Sequence[Step]) -> dict[str, int]:
     A graph with a cycle (it is drawn too, with its error) gets numbers that differ along most of its edges.
     """
     rank = {step.name: 0 for step in steps}
+    arrows = edges(steps)
     for _ in steps:
         before = dict(rank)
-        for edge in edges(steps):
+        for edge in arrows:
             rank[edge.target] = min(max(rank[edge.target], rank[edge.source] + 1), len(steps) - 1)
         if rank == before:
             break
@@ -91,9 +92,12 @@ def to_text(pipeline: Pipeline) -> str:
     rank = ranks(pipeline.steps)
     lines = [f"{pipeline.name}: {counted(len(pipeline.steps), 'step')}"]
     lines += [f"  {parameter.name}: {parameter.type} = {parameter.default!r}" for parameter in pipeline.parameters]
+    incoming: dict[str, list[Edge]] = {}
+    for edge in edges(pipeline.steps):
+        incoming.setdefault(edge.target, []).append(edge)
     for step in sorted(pipeline.steps, key=lambda step: rank[step.name]):
-        incoming = [edge for edge in edges(pipeline.steps) if edge.target == step.name]
-        sources = "; ".join(edge.source + (f" ({edge.label})" if edge.label else "") for edge in incoming)
+        told = incoming.get(step.name, ())
+        sources = "; ".join(edge.source + (f" ({edge.label})" if edge.label else "") for edge in told)
         lines.append(f"{rank[step.name] + 1:3}  {step.name:<{width}}  {'<- ' + sources if sources else ''}".rstrip())
     return "\n".join(lines) + "\n"
 

@@ -223,13 +223,14 @@ def _unknowable(reading: Reading, part: Part, paths: Mapping[str, str]) -> Itera
     """Names that only running the code could tell: reported where they are asked for."""
     nodes = list(every([part.tree]))
     literal = {id(n.value) for n in nodes if isinstance(n, ast.Subscript) and dynamic.entry(n)}
+    asked = {id(side) for n in nodes if isinstance(n, ast.Compare) for side in (n.left, *n.comparators)}
     for node in nodes:
         shown = None
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             shown = _unknown_call(node, literal)
         elif isinstance(node, ast.Import) and any(a.name == "__main__" for a in node.names):
             shown = "import __main__"
-        elif isinstance(node, ast.Constant) and node.value == "__main__" and "sys" in paths:
+        elif isinstance(node, ast.Constant) and node.value == "__main__" and "sys" in paths and id(node) not in asked:
             shown = 'sys.modules["__main__"]'
         if shown is not None:
             where = reading.book.at(

@@ -19,6 +19,8 @@ _PIP = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _CONDA = re.compile(r"^(?:\S*/)?(?:conda|mamba|micromamba)\s+(?P<rest>.*)$", re.DOTALL)
+_CONDA_VALUED = re.compile(r"(?:^|\s)(?:-[cnp]|--(?:channel|name|prefix|file|solver|repodata-fn))(?:\s+|=)\S+")
+_CONDA_VERSION = re.compile(r"^(?P<name>[\w.-]+)=(?P<exact>=?)(?P<version>[^=]+)(?P<build>=.*)?$")
 _REDIRECT = re.compile(r"^(?:\d|&)?>{1,2}(?P<target>&\d|[^=].*)?$")
 _OPERATOR = re.compile(r"""'[^']*' | "[^"]*" | \d?>&\d? | &> | (?P<operator>&&|\|\||[;&|])""", re.VERBOSE)
 _URL = re.compile(r"^(?:(?:git|hg|svn|bzr)\+|https?://)")
@@ -38,6 +40,7 @@ _LOST = {
     "-i", "--index-url", "--extra-index-url", "-f", "--find-links", "--trusted-host", "-t", "--target", "--prefix",
     "--root", "--no-binary", "--only-binary", "--platform", "--python-version", "--proxy", "--cert",
 }  # fmt: skip
+_LEADING = re.compile(rf"(?:(?:{'|'.join(sorted(_VALUED | _LOST))})\s+\S+|-\S+)\s+")
 _LISTS = {"-r": "-r", "--requirement": "-r", "-c": "-c", "--constraint": "-c"}
 _INDEX = {"-i", "--index-url", "--extra-index-url", "-f", "--find-links", "--trusted-host"}
 
@@ -87,8 +90,7 @@ def valid_requirement(text: str) -> bool:
 def _single(command: str) -> Outcome | None:
     """The outcome of one simple command: pip, conda, or None for any other."""
     if match := _PIP.match(command):
-        verb, _, rest = match["rest"].strip().partition(" ")
-        return _pip(verb, rest)
+        return _pip(match["rest"].strip())
     if match := _CONDA.match(command):
         return _conda(match["rest"])
     return None
@@ -110,9 +112,14 @@ def _pieces(command: str) -> list[str]:
     return [part.strip() for part in parts if part.strip()]
 
 
-def _pip(verb: str, rest: str) -> Outcome:
+def _pip(arguments: str) -> Outcome:
+    """What `pip arguments` becomes. Options may stand before the verb, too."""
+    start = 0
+    while option := _LEADING.match(arguments, start):
+        start = option.end()
+    verb, *rest = arguments[start:].split(None, 1) or [""]
     if verb == "install":
-        return _install(rest)
+        return _install(" ".join([arguments[:start], *rest]))
     if verb in ("uninstall", "download", "wheel"):
         message = f"`pip {verb}` has no effect in a step: its packages come with the image or from requirements"
         return Outcome("pass", problems=(problem(PIP_OPTION, message, "remove the line"),))
@@ -124,9 +131,21 @@ def _conda(rest: str) -> Outcome:
     if verb not in ("install", "create", "env", "update", "uninstall", "remove"):
         return Outcome("pass")
     message = f"`conda {verb}` has no effect in a step: its image need not have conda"
-    names = [word for word in packages.split() if not word.startswith("-")] if verb == "install" else []
+    names = _as_pip_names(packages) if verb == "install" else []
     hint = f"write `%pip install {' '.join(names)}`" if names else "name an image that has the packages"
     return Outcome("pass", problems=(problem(CONDA_INSTALL, message, f"{hint}, or remove the line"),))
+
+
+def _as_pip_names(packages: str) -> list[str]:
+    """What conda is to install as pip would write it: no channels, no Python, `==1.2.*` for `=1.2`."""
+    words = [word for word in _CONDA_VALUED.sub(" ", packages).split() if not word.startswith("-")]
+    plain = [_CONDA_VERSION.sub(_as_pip_version, word.rpartition("::")[2]) for word in words]
+    return [word for word in plain if not re.match(r"['\"]?(?:python|pip)\b", word)]
+
+
+def _as_pip_version(match: re.Match[str]) -> str:
+    open_ended = not match["exact"] and not match["build"] and not match["version"].endswith("*")
+    return f"{match['name']}=={match['version']}{'.*' if open_ended else ''}"
 
 
 def _install(arguments: str) -> Outcome:

@@ -28,7 +28,7 @@ def translate(metadata: Mapping[str, Any]) -> tuple[dict[str, list[str]], list[P
     found: dict[str, list[str]] = {}
     problems: list[Problem] = []
     for volume in volumes:
-        kind = volume.get("type")
+        kind = str(volume.get("type"))
         if kind in _TABLES:
             found.setdefault(_TABLES[kind], []).append(_text(volume, metadata))
             problems += _in_vain(volume)

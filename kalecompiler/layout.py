@@ -7,6 +7,7 @@ other as far as the neighbours in the row allow. Nothing here knows of pipelines
 
 from __future__ import annotations
 
+import bisect
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -97,7 +98,7 @@ def _links(chains: Iterable[Sequence[Key]]) -> tuple[dict[Key, list[Key]], dict[
 
 def _ordered(rows: Rows, above: Links, below: Links) -> Rows:
     """The rows with the fewest crossings that sweeping down and up by the neighbours' middle has met."""
-    best = rows
+    best, fewest = rows, _crossings(rows, below)
     for sweep in range(SWEEPS):
         down = sweep % 2 == 0
         links, order = (above, range(1, len(rows))) if down else (below, range(len(rows) - 2, -1, -1))
@@ -105,8 +106,8 @@ def _ordered(rows: Rows, above: Links, below: Links) -> Rows:
         for index in order:
             neighbours = rows[index - 1 if down else index + 1]
             _sort_by_neighbours(rows[index], {key: at for at, key in enumerate(neighbours)}, links)
-        if _crossings(rows, below) < _crossings(best, below):
-            best = rows
+        if (crossings := _crossings(rows, below)) < fewest:
+            best, fewest = rows, crossings
     return best
 
 
@@ -122,9 +123,11 @@ def _crossings(rows: Rows, below: Links) -> int:
     total = 0
     for upper, lower in itertools.pairwise(rows):
         positions = {key: at for at, key in enumerate(lower)}
-        ends = [sorted(positions[other] for other in below.get(key, ()) if other in positions) for key in upper]
-        flat = [end for group in ends for end in group]
-        total += sum(later < earlier for at, earlier in enumerate(flat) for later in flat[at + 1 :])
+        met: list[int] = []
+        for key in upper:
+            for end in sorted(positions[other] for other in below.get(key, ()) if other in positions):
+                total += len(met) - bisect.bisect_right(met, end)
+                bisect.insort(met, end)
     return total
 
 

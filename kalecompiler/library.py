@@ -70,6 +70,7 @@ CHANGES: dict[str, tuple[int, str]] = {
     "numpy.fill_diagonal": (0, "a"),
     "numpy.put_along_axis": (0, "arr"),
     "torch.nn.utils.clip_grad_norm_": (0, "parameters"),
+    "struct.pack_into": (1, ""),
 }
 
 #: Functions that read or write a stream, if they are not given a path: the position of it.
@@ -89,6 +90,9 @@ BINARY = frozenset(
     "add arctan2 bitwise_and bitwise_or divide equal floor_divide fmax fmin fmod greater hypot less logical_and "
     "logical_or maximum minimum mod multiply not_equal power remainder subtract true_divide".split()
 )
+
+#: numpy's other functions that take the place for their result without its name: how many arguments stand before it.
+RESULT_AFTER = dict.fromkeys("dot matmul round around".split(), 2) | {"clip": 3, "take": 3, "cumsum": 3, "cumprod": 3}
 
 #: Modules whose functions leave their arguments alone (but for CHANGES), and the type of what they return.
 PURE_MODULES: dict[str, str | None] = {
@@ -154,7 +158,8 @@ SHARING = frozenset(
 ) | frozenset(
     "pandas.DataFrame pandas.Series pandas.Index functools.partial copy.copy collections.deque collections.OrderedDict "
     "collections.defaultdict collections.ChainMap collections.UserDict collections.UserList collections.Counter "
-    "dataclasses.replace dataclasses.asdict "
+    "dataclasses.replace dataclasses.asdict typing.cast random.choice random.choices random.sample functools.reduce "
+    "heapq.nlargest heapq.nsmallest heapq.merge operator.getitem operator.concat "
     "sklearn.pipeline.make_pipeline sklearn.compose.make_column_transformer operator.itemgetter".split()
 )
 
@@ -214,6 +219,9 @@ MUTATORS: dict[str, frozenset[str]] = {
     FIGURE: frozenset(),
 }
 
+#: Those of the containers that everybody uses.
+CONTAINER_MUTATORS = MUTATORS[LIST] | MUTATORS[DICT] | MUTATORS[SET]
+
 #: Methods that leave receiver and arguments alone, by type.
 PURE_METHODS: dict[str, frozenset[str]] = {
     LIST: frozenset("index count copy".split()),
@@ -256,7 +264,8 @@ PURE_METHODS: dict[str, frozenset[str]] = {
 #: Pure methods that hand out a view of, or objects inside, their receiver.
 SHARING_METHODS = frozenset(
     "get items values view ravel reshape squeeze transpose swapaxes diagonal get_group set_axis groupby "
-    "rolling expanding ewm resample iterrows itertuples xs setdefault pop popitem popleft __getitem__ pipe".split()
+    "rolling expanding ewm resample iterrows itertuples xs setdefault pop popitem popleft __getitem__ pipe "
+    "to_numpy".split()
 )
 
 #: Pure methods whose result has another type than their receiver.
@@ -296,7 +305,7 @@ COMMONLY_PURE = (
         "hexdigest digest isoformat total_seconds date time group groups groupdict span "
         "debug info warning error exception critical isEnabledFor getEffectiveLevel".split()  # of a logger
     )
-) - frozenset().union(*MUTATORS.values())
+) - frozenset().union(*MUTATORS.values(), {"eval"})  # a model of torch is set to another mode by `eval()`
 
 #: Attributes that are of another type than their owner.
 ATTRIBUTES: dict[tuple[str, str], str] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -68,13 +69,19 @@ def _listed(folder: Path) -> list[str]:
     """The names in a folder, sorted; those of folders end with a slash."""
     try:
         with os.scandir(folder) as entries:
-            return sorted(f"{e.name}/" if e.is_dir() else e.name for e in entries if _there(e))
+            return sorted(filter(None, map(_name, entries)))
     except OSError:
         return []
 
 
-def _there(entry: os.DirEntry[str]) -> bool:
-    return entry.is_file() or entry.is_dir()
+def _name(entry: os.DirEntry[str]) -> str:
+    """The name of a file, or of a folder with its slash; empty for a link in a circle, or to where one may not look."""
+    with contextlib.suppress(OSError):
+        if entry.is_dir():
+            return f"{entry.name}/"
+        if entry.is_file():
+            return entry.name
+    return ""
 
 
 @dataclass

@@ -11,7 +11,6 @@ from kalecompiler.dotted import dotted_path
 from kalecompiler.stateful import changed_names
 
 ROOT, UNKNOWN = "", "?"
-_MUTATORS = library.MUTATORS[library.LIST] | library.MUTATORS[library.DICT] | library.MUTATORS[library.SET]
 _STREAMS = frozenset({"logging.StreamHandler", "logging.basicConfig", "logging.handlers.QueueHandler"})
 _GETTERS = frozenset({"logging.getLogger", "logging.Logger", "structlog.get_logger", "loguru.logger"})
 
@@ -133,7 +132,7 @@ def _changes_self(method: ast.FunctionDef) -> bool:
     first = (names.parameters(method) or ("",))[0]
     for node in trees.walk(method):
         inner = node.func.value if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else node
-        changed = inner is not node and isinstance(node, ast.Call) and node.func.attr in _MUTATORS  # type: ignore[attr-defined]
+        changed = inner is not node and isinstance(node, ast.Call) and node.func.attr in library.CONTAINER_MUTATORS  # type: ignore[attr-defined]
         mine = isinstance(inner, ast.Attribute) and isinstance(inner.value, ast.Name) and inner.value.id == first
         if mine and (changed or not isinstance(inner.ctx, ast.Load)):  # type: ignore[attr-defined]
             return True

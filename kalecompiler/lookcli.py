@@ -98,8 +98,8 @@ def show(
         found = look.remote_run(remotecli.connect(options), run, root)
         _say(look.show(found, wanted, format_, f"kalec show {run}"))
         return 0
-    if wait or timeout is not None:
-        raise UsageError("--wait and --timeout are for the runs of an endpoint: name it with --host or --endpoint")
+    of_endpoint("--wait and --timeout are", wait or timeout is not None)
+    of_endpoint("--pipeline-root is", root)
     command = f"kalec show {run}" + (f" --folder {folder}" if folder else "")
     _say(look.show(look.kept(run, place, twins=step is None), wanted, format_, command))
     return 0
@@ -140,6 +140,7 @@ def diff(
             for word in runs
         ]
     else:
+        of_endpoint("--pipeline-root is", root)
         chosen = [look.kept(word, place) for word in runs]
     found = look.comparison(look.diff(chosen, step), format_)
     if isinstance(found, str):
@@ -164,11 +165,17 @@ def _check_show(step: str | None, variable: str | None, of_variable: dict[str, A
         raise UsageError("--code is for a step: name it, as in `kalec show latest train --code`")
 
 
+def of_endpoint(options: str, given: Any) -> None:
+    """Raise UsageError for options that mean nothing for runs that are kept here."""
+    if given:
+        raise UsageError(f"{options} for the runs of an endpoint: name it with --host or --endpoint")
+
+
 def _remote(place: Path, folder: Path | None, options: dict[str, Any], run: str = "") -> bool:
     """Whether an endpoint is meant: it is named, or nothing is kept here and one is configured."""
     from kalecompiler import look
 
-    if any(options[name] for name in ("host", "endpoint", "namespace", "insecure")):
+    if remotecli.is_named(options):
         if folder is not None:
             raise UsageError("--folder is for runs that are kept here: leave it out, or --host and --endpoint")
         return True

@@ -214,14 +214,15 @@ class Artifact:
     """A variable handed from one step to another.
 
     `port` is the name of the consumer's input, `source_port` that of the producer's output. An `early` artifact is
-    loaded before the carried definitions run, because a default or decorator of theirs reads it.
+    loaded before the carried definitions run, because a default or decorator of theirs reads it; with None it is loaded
+    again after them, because they change it.
     """
 
     variable: str
     producer: str
     port: str
     source_port: str
-    early: bool = False
+    early: bool | None = False
 
 
 @dataclass(frozen=True, slots=True)

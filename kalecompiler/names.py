@@ -114,8 +114,24 @@ def annotation_parts(function: Function) -> list[ast.expr]:
     return [p.annotation for p in every if p.annotation] + ([result] if result else [])
 
 
-def loaded(parts: Iterable[ast.expr]) -> frozenset[str]:
-    """The names that expressions mention to read them."""
+@lru_cache(4096)
+def woven(node: ast.AST | None) -> frozenset[str]:
+    """The names of what may run with a definition though no body names it: decorators, bases, attributes of a class."""
+    if not isinstance(node, ast.ClassDef):
+        return loaded(getattr(node, "decorator_list", ()))
+    found = set(loaded(outer_parts(node)))
+    for item in node.body:
+        if isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            found |= woven(item)
+        elif not isinstance(item, ast.AnnAssign):
+            found |= loaded([item])
+        elif item.value is not None:
+            found |= loaded([item.value])
+    return frozenset(found)
+
+
+def loaded(parts: Iterable[ast.AST]) -> frozenset[str]:
+    """The names that expressions, or statements, mention to read them."""
     return frozenset(
         n.id for p in parts for n in trees.walk(p) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)
     )
@@ -206,12 +222,7 @@ class _FreeNames(ast.NodeVisitor):
     def visit_ClassDef(self, node: ast.ClassDef) -> None:
         for part in outer_parts(node):
             self.visit(part)
-        own = bound_names(node.body)
-        for statement in node.body:
-            if not isinstance(statement, FUNCTIONS):
-                self._with_scope(own, [statement], private=True)
-            else:
-                self._nested(statement)
+        self._with_scope(bound_names(node.body), node.body, private=True)
 
     def _comprehension(self, node: Comprehension) -> None:
         self.visit(node.generators[0].iter)
@@ -229,8 +240,10 @@ class _FreeNames(ast.NodeVisitor):
         self.scopes.pop()
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
-        """Annotations of a function's own variables are never evaluated."""
+        """Annotations of a function's own variables are never evaluated, those of a class in it are."""
         self.visit(node.target)
+        if self.scopes and self.scopes[-1][1]:
+            self.visit(node.annotation)
         if node.value is not None:
             self.visit(node.value)
 
@@ -301,6 +314,10 @@ class _Mangler(ast.NodeTransformer):
     def visit_Name(self, node: ast.Name) -> ast.Name:
         node.id = self._private(node.id)
         return node
+
+    def visit_arg(self, node: ast.arg) -> ast.arg:
+        node.arg = self._private(node.arg)
+        return self.generic_visit(node)  # type: ignore[return-value]
 
     def visit_Global(self, node: ast.Global) -> ast.Global:
         node.names = [self._private(name) for name in node.names]

@@ -48,6 +48,19 @@ class Run:
     deep: set[str] = field(default_factory=set)
 
 
+@dataclass
+class Bodies:
+    """What functions do when they are called now: `asked` are the names that this depends on.
+
+    `before` has the same as far as it is known of functions that call themselves, and `again` those that did so.
+    """
+
+    done: dict[int, Summary] = field(default_factory=dict)
+    asked: set[str] = field(default_factory=set)
+    before: dict[int, Summary] = field(default_factory=dict)
+    again: set[int] = field(default_factory=set)
+
+
 class Namespace:
     """The state of one interpretation.
 
@@ -69,8 +82,9 @@ class Namespace:
         self.piece = 0
         self.owner = ""
         self.active: set[int] = set()
-        self.bodies: dict[int, Summary] = {}
+        self.bodies = Bodies()
         self.tainted: dict[str, frozenset[Definition]] = {}
+        self.held: dict[str, Roots] = {}  # what objects from above were given to hold
         self.by_value: dict[int, Definition] = {}
         self.used: set[tuple[int, bool]] = set()  # definitions whose needs are noted, since a name was bound last
 
@@ -84,8 +98,8 @@ class Namespace:
 
     def branch(self, start: State, body: Callable[[], None]) -> State | None:
         """Run a branch from a state; its state at the end, or None where it never gets there."""
-        self.state, self.alive = dict(start), True
-        self.used.clear()
+        self._go_on_from(dict(start))
+        self.alive = True
         body()
         return self.state if self.alive else None
 
@@ -94,8 +108,14 @@ class Namespace:
         living = [s for s in states if s is not None]
         self.alive = bool(living)
         if living:
-            self.state = joined(living)
-            self.used.clear()
+            self._go_on_from(joined(living))
+
+    def _go_on_from(self, state: State) -> None:
+        """Take up another state: what depends on names that stand for something else there is worked out anew."""
+        if any(self.state.get(name) is not state.get(name) for name in self.bodies.asked):
+            self.bodies.done.clear()
+        self.state = state
+        self.used.clear()
 
     def site(self, node: ast.AST) -> Site:
         return Site(
@@ -115,9 +135,12 @@ class Namespace:
     def known(self, name: str) -> Known | None:
         """What is known of a name now: a local binding, one of this step, or what stands above."""
         here = self.local(name) or self.state.get(name)
-        if here is not None and here.status is not Status.DELETED:
-            return here.known
-        return self.lookup(name) if here is None else None
+        if here is None:
+            return self.lookup(name)
+        above = self.lookup(name) if here.status is Status.MAYBE else None
+        if above is not None:
+            return agreed([here.known, above])
+        return here.known if here.status is not Status.DELETED else None
 
     def load(self, name: str, node: ast.AST, *, hard: bool = True, called: bool = False) -> None:
         """Read a name. `hard` reads fail without a value; a name bound perhaps is read softly from above."""
@@ -148,9 +171,9 @@ class Namespace:
             return
         self.used.add((id(definition), hard))
         self.active.add(id(definition))
-        for inner in definition.seen.values():
-            if isinstance(inner.node, ast.ClassDef):  # a base class: its methods are this one's
-                self.use(inner, node, hard=False)
+        for name, inner in definition.seen.items():
+            if isinstance(inner.node, ast.ClassDef) or name in names.woven(definition.node):
+                self.use(inner, node, hard=False)  # what it puts around this one, or in it, runs with this one
         owner, self.owner = self.owner, self.owner or definition.name
         for name in sorted(definition.lazy):
             self.load(name, node, hard=definition.calls_hard(name) and (hard or name not in self.later), called=hard)
@@ -165,6 +188,17 @@ class Namespace:
                 return
         self.state[name] = binding
         self.used.clear()
+        if name in self.bodies.asked:
+            self.bodies.done.clear()
+
+    def keep_in(self, name: str, roots: Roots) -> None:
+        """The object behind a name holds others from now on."""
+        for bindings in [scope.bindings for scope in reversed(self.scopes)] + [self.state]:
+            if name in bindings:
+                here = bindings[name]
+                bindings[name] = replace(here, known=replace(here.known, roots={**roots, **here.known.roots}))
+                return
+        self.held[name] = {**roots, **self.held.get(name, {})}
 
     def bind_definition(self, definition: Definition) -> None:
         """Bind a name to a definition at the top level of the step."""
@@ -208,7 +242,7 @@ class Namespace:
         run = self.run
         return Summary(
             dict(run.reads),
-            dict(self.state),
+            {name: self._left(name, binding) for name, binding in self.state.items()},
             dict(run.changes),
             dict(run.needs),
             dict(self.tainted),
@@ -216,7 +250,12 @@ class Namespace:
             dict(run.stirred),
             tuple(run.made.values()),
             frozenset(run.deep),
+            dict(self.held),
         )
+
+    def _left(self, name: str, binding: Binding) -> Binding:
+        """A name at the end: one that is perhaps bound anew may be what stands above."""
+        return replace(binding, known=self.known(name) or Known()) if binding.status is Status.MAYBE else binding
 
 
 def joined(states: Sequence[State]) -> State:
@@ -225,18 +264,19 @@ def joined(states: Sequence[State]) -> State:
     for name in dict.fromkeys(n for s in states for n in s):
         here = [s.get(name) for s in states]
         found = [b for b in here if b is not None]
-        agreed = len(found) == len(here) and len({b.status for b in found}) == 1
-        status = found[0].status if agreed else Status.MAYBE
-        result[name] = Binding(status, found[0].site, _agreed([b.known for b in found]))
+        alike = len(found) == len(here) and len({b.status for b in found}) == 1
+        status = found[0].status if alike else Status.MAYBE
+        result[name] = Binding(status, found[0].site, agreed([b.known for b in found]))
     return result
 
 
-def _agreed(known: Sequence[Known]) -> Known:
+def agreed(known: Sequence[Known]) -> Known:
+    """What holds of a value that is one of several: what all agree on, and whatever any may share or need."""
     first = known[0]
     roots: Roots = {}
     for k in known:
         for root, bond in k.roots.items():
-            roots[root] = max(bond, roots.get(root, Bond.PERHAPS))
+            roots[root] = max(bond, roots.get(root, bond))
     return Known(
         definition=first.definition if all(k.definition is first.definition for k in known) else None,
         type=first.type if all(k.type == first.type for k in known) else None,
@@ -244,4 +284,6 @@ def _agreed(known: Sequence[Known]) -> Known:
         taint=frozenset().union(*(k.taint | k.own() for k in known)) if len(known) > 1 else first.taint,
         roots=roots,
         node=first.node if all(k.node is first.node for k in known) else None,
+        fixed=all(k.fixed for k in known),
+        reuses=any(k.reuses for k in known),
     )

@@ -97,7 +97,7 @@ def _ambiguous(problem: Problem, known: Iterable[str]) -> Text:
 def _repeats(problem: Problem, known: Iterable[str]) -> Text:
     user = problem.others[0]
     message = f"`{problem.name}` calls `{problem.owner}` where it is defined, and step `{user}` would call it again"
-    return rules.REPEATED_EFFECT, message, "call it on a line of its own, and use the result as the default"
+    return rules.REPEATED_EFFECT, message, "call it on a line of its own, and use its result there"
 
 
 def _random(problem: Problem, known: Iterable[str]) -> Text:

@@ -16,6 +16,8 @@ from kalecompiler.tagged import is_tagged
 
 _LONGEST = 200
 _SHORT = 120
+_START = 1000
+_PIPELINES = b"ed by kalecompiler ", b"# PIPELINE DEFINITION", b"pipelineInfo:", b"import kfp", b"from kfp "
 _HEADER = re.compile(r"compiled by kalecompiler (\S+) from")
 _SDK = re.compile(r"^sdkVersion: (?:'|\")?(\S+?)(?:'|\")?$", re.MULTILINE)
 
@@ -60,23 +62,38 @@ def package_path(path: Path, beside: bool = True) -> Path:
     return Path(os.path.relpath(config.parent / folder / f"{path.stem}.yaml"))
 
 
+def is_foreign(path: Path) -> bool:
+    """Whether a file is there that is no pipeline: neither of ours, which say so at their beginning, nor of kfp's."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(_START)
+    except OSError:
+        return False
+    return bool(start.strip()) and not any(mark in start for mark in _PIPELINES)
+
+
 def compare(paths: Iterable[Path], compiled: Callable[[Path], str]) -> Compared:
     """Compare the package of each tagged notebook with what the notebook compiles to; `compiled` does that.
 
     A package that is not there is no mistake: not every notebook is kept compiled. A notebook that does not compile is,
-    where it has a package.
+    where it has a package; two that would have the same are too.
     """
     stale: list[Verdict] = []
     missing: list[Path] = []
     broken: list[NotebookError] = []
     problems: list[str] = []
     current = 0
-    for path in paths:
+    for package, claimants in _claims(paths, problems).items():
         try:
-            package = package_path(path)
+            tagged = [path for path in claimants if is_tagged(notebook.read_bytes(path))]
             if not package.is_file():
-                missing += [path] if is_tagged(notebook.read_bytes(path)) else []
+                missing += tagged
                 continue
+            if len(tagged) > 1:
+                names = " and ".join(map(str, tagged))
+                problems.append(f"{package} is the package of {names}: give them different names")
+                continue
+            path = (tagged or claimants)[0]
             verdict = judge(path, package, _read(package), compiled(path))
         except NotebookError as error:
             broken.append(error)
@@ -89,6 +106,17 @@ def compare(paths: Iterable[Path], compiled: Callable[[Path], str]) -> Compared:
         else:
             stale.append(verdict)
     return Compared(tuple(stale), current, tuple(missing), tuple(broken), tuple(problems))
+
+
+def _claims(paths: Iterable[Path], problems: list[str]) -> dict[Path, list[Path]]:
+    """The notebooks by their packages; with `output`, those of one name in several folders have the same."""
+    found: dict[Path, list[Path]] = {}
+    for path in paths:
+        try:
+            found.setdefault(package_path(path), []).append(path)
+        except UsageError as error:
+            problems.append(str(error))
+    return found
 
 
 def judge(path: Path, package: Path, old: str, new: str) -> Verdict | None:

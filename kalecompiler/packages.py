@@ -238,7 +238,7 @@ def _conflicts(pip: list[str], pinned: Mapping[str, list[str]]) -> list[Problem]
         if len(versions) > 1 or others:
             message = f"`{name}` is asked for in several versions: {listed_once([*versions, *others])}"
             taken = _last(lines)
-            hint = f"the step takes `{taken}`; keep one of them"
+            hint = f"a step takes the last of its own, else `{taken}`; keep one of them"
             problems.append(Problem(CONFLICTING_REQUIREMENTS, None, None, message, hint, name))
     return problems
 

@@ -57,7 +57,8 @@ def program_parameter(pipeline: Pipeline) -> str:
     """The name of the parameter by which the steps of a large pipeline get the program that they share."""
     taken = {parameter.name for parameter in pipeline.parameters}
     for step in pipeline.steps:
-        taken |= {step.metrics_port, *(item.port for item in step.inputs), *(item.port for item in step.outputs)}
+        ports = (item.port for items in (step.inputs, step.outputs) for item in items)
+        taken |= {*step.shown, step.snapshot_port, *ports}
     name = "kalec_runtime"
     while name in taken:
         name += "_"
@@ -140,10 +141,14 @@ def _snapshot(step: Step) -> dict[str, Any]:
     if step.snapshot == "off":
         return {}
     place = dict(step.settings.of("env")).get(SNAPSHOTS)
-    secrets = sorted({variable for _, variable in step.settings.of("secret")})
-    secrets += sorted(volumes.variable(name) for name, _ in step.settings.of("secret-volume"))
-    extra = ({"secrets": secrets} if secrets else {}) | ({"to": place} if place else {})
-    return {"port": step.snapshot_port, "level": step.snapshot} | extra
+    return {"port": step.snapshot_port, "level": step.snapshot} | _secrets(step) | ({"to": place} if place else {})
+
+
+def _secrets(step: Step) -> dict[str, list[str]]:
+    """The variables of the step's environment that hold a secret, or lead to the folder of one."""
+    held = sorted({variable for _, variable in step.settings.of("secret")})
+    held += sorted(volumes.variable(name) for name, _ in step.settings.of("secret-volume"))
+    return {"secrets": held} if held else {}
 
 
 def _tracking(step: Step, pipeline: Pipeline) -> dict[str, Any]:
@@ -153,7 +158,6 @@ def _tracking(step: Step, pipeline: Pipeline) -> dict[str, Any]:
     followed = {name for other in pipeline.steps for name in (*other.after, *(item.producer for item in other.inputs))}
     exits = any(other.exits for other in pipeline.steps)
     last = step.exits if exits else step.name not in followed
-    secrets = sorted({variable for _, variable in step.settings.of("secret")})
     return {
         "pipeline": pipeline.name,
         "trackers": [
@@ -161,7 +165,7 @@ def _tracking(step: Step, pipeline: Pipeline) -> dict[str, Any]:
             for one in pipeline.trackers
         ],
         **({"last": True} if last else {}),
-        **({"secrets": secrets} if secrets else {}),
+        **_secrets(step),
     }
 
 

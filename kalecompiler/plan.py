@@ -82,12 +82,12 @@ def deep_recursion() -> Iterator[None]:
         sys.setrecursionlimit(before)
 
 
-def plan(path: Path, options: Mapping[str, Any]) -> Planned:
-    """Plan the notebook at `path`; `options` are settings given on the command line.
+def plan(path: Path, options: Mapping[str, Any], data: bytes | None = None) -> Planned:
+    """Plan the notebook at `path`, or `data` in its place; `options` are settings given on the command line.
 
     Raises NotebookError where the file is no notebook, UsageError where it or the configuration cannot be read.
     """
-    return complete(analyse(path, options))
+    return complete(analyse(path, options, data))
 
 
 @deep_recursion()

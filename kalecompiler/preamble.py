@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from kalecompiler import library, names, trees
 from kalecompiler.facts import Binding, Definition, Known, Read, Status, Summary
 from kalecompiler.flow import Flow
-from kalecompiler.namespace import Whole
+from kalecompiler.hiddentable import FILE_WRITES, STATE_CALLS
+from kalecompiler.namespace import Whole, agreed
 from kalecompiler.shapes import base, is_definitional
 from kalecompiler.sharing import BUILTIN_NAMES
 from kalecompiler.stateful import observes_subclasses
@@ -105,7 +106,7 @@ def build(pieces: Sequence[Sequence[ast.stmt]], parameter_types: Mapping[str, st
             flow.piece = index
             flow.statement(statement)
             summary = flow.summary()
-            state.update({n: b for n, b in summary.binds.items() if b.status is not Status.MAYBE or n not in state})
+            state.update({name: _after(state.get(name), binding) for name, binding in summary.binds.items()})
             for name, taint in summary.tainted.items():
                 if name in state:
                     state[name] = _tainted(state[name], taint)
@@ -150,6 +151,13 @@ def _known(state: Mapping[str, Binding], name: str, parameter_types: Mapping[str
     return Known(type=_TYPES.get(kind, kind)) if kind is not None else None
 
 
+def _after(before: Binding | None, binding: Binding) -> Binding:
+    """A name that a statement binds, perhaps anew only, with what may be left of it."""
+    if before is None or binding.status is not Status.MAYBE:
+        return binding
+    return replace(before, known=agreed([before.known, binding.known]))
+
+
 def _tainted(binding: Binding, taint: frozenset[Definition]) -> Binding:
     return replace(binding, known=replace(binding.known, taint=binding.known.taint | taint))
 
@@ -166,8 +174,8 @@ def _runs_everywhere(statement: ast.stmt, flow: Flow) -> bool:
         return not isinstance(statement.value, ast.Constant) and not _only_changes_names(statement.value, flow)
     if isinstance(statement, ast.Assign | ast.AnnAssign | ast.AugAssign):
         targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-        into = [t for t in targets if not isinstance(t, ast.Name | ast.Tuple | ast.List)]
-        if any(flow.effects.roots(base(t)) == {} for t in into):
+        into = [n for t in targets for n in trees.walk(t) if isinstance(n, ast.Attribute | ast.Subscript)]
+        if any(not isinstance(n.ctx, ast.Load) and flow.effects.roots(base(n)) == {} for n in into):
             return True  # into a module: `plt.rcParams[...] = `, `os.environ[...] = `
         return statement.value is not None and not _quiet(statement.value, flow)
     return True
@@ -200,7 +208,8 @@ def _quiet_call(node: ast.Call, flow: Flow) -> bool:
     if path is not None:
         head, last = path.split(".")[0], path.split(".")[-1]
         known = head in library.PURE_MODULES or path in library.BUILTINS or path in library.RETURNS
-        return (known and "seed" not in last and last not in {"print", "input", "open"}) or last[:1].isupper()
+        acts = "seed" in last or last in {"print", "input", "open"} or path in STATE_CALLS or path in FILE_WRITES
+        return (known and not acts) or last[:1].isupper()
     if isinstance(node.func, ast.Attribute):
         return True  # a method of a value made here: its effects are that value's
     known_name = flow.known(node.func.id) if isinstance(node.func, ast.Name) else None

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterable, Iterator, Mapping
 
 from kalecompiler import dynamic, library, names
-from kalecompiler.calls import method
+from kalecompiler.calls import accessors, method
 from kalecompiler.facts import Grade
 from kalecompiler.sharing import Values
 
@@ -88,6 +88,24 @@ class Protocols(Values, ast.NodeVisitor):
         name = _OPERATORS[type(node.op)]
         self.special(node.left, [f"__{name}__"])
         self.special(node.right, [f"__r{name}__"])
+
+    def augmented(self, node: ast.AugAssign) -> None:
+        """`x += y` runs a method of x, or else what `x + y` runs."""
+        name = _OPERATORS[type(node.op)]
+        self.special(node.target, [f"__i{name}__", f"__{name}__"])
+        self.special(node.value, [f"__r{name}__"])
+
+    def stored(self, target: ast.Subscript | ast.Attribute, *, deleted: bool) -> None:
+        """`x[i] = v`, `x.a = v` and `del` of these run methods of x."""
+        does = "del" if deleted else "set"
+        if isinstance(target, ast.Subscript):
+            self.special(target.value, [f"__{does}item__"])
+            return
+        self.special(target.value, [f"__{does}attr__"])
+        for owner, sure in self.owners(target.value):
+            for function in accessors(owner, target.attr, "deleter" if deleted else "setter"):
+                first = names.parameters(function)[:1]
+                self.follow(function, {first[0]: [target.value]} if first else {}, sure=sure)
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> None:
         self.generic_visit(node)

@@ -81,13 +81,16 @@ def package_digest(spec: Mapping[str, Any], platform_spec: Any = None) -> str:
 def git(notebook: Path) -> dict[str, Any] | None:
     """The commit that is checked out, and whether it differs from what is there: in any file, in the notebook.
 
-    None outside git. A repository without a commit has `(initial)` for one.
+    None outside git. A repository without a commit has `(initial)` for one. A notebook that git does not know, also
+    because it is told to ignore it, differs.
     """
 
     def ask(*arguments: str) -> str | None:
-        command = ["git", "--no-optional-locks", "-C", str(notebook.absolute().parent), *arguments]
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+        command = ["git", "--no-optional-locks", "--literal-pathspecs", "-C", str(notebook.absolute().parent)]
+        try:  # a branch may have any bytes for a name
+            done = subprocess.run(
+                [*command, *arguments], capture_output=True, encoding="utf-8", errors="replace", timeout=10, check=True
+            )
         except (OSError, subprocess.SubprocessError):
             return None
         return done.stdout.strip()
@@ -101,7 +104,7 @@ def git(notebook: Path) -> dict[str, Any] | None:
         "commit": heads.get("branch.oid"),
         "branch": heads.get("branch.head"),
         "dirty": any(not line.startswith("#") for line in lines),
-        "notebook": bool(ask("status", "--porcelain", "--", notebook.name)),
+        "notebook": bool(ask("status", "--porcelain", "--ignored", "--", notebook.name)),
     }
 
 

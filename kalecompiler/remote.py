@@ -6,7 +6,7 @@ Like `commands`: every function takes what the command line parsed and returns w
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -56,7 +56,7 @@ def warnings_of(endpoint: Endpoint, method: str) -> list[str]:
     host = urlsplit(endpoint.host)
     found = [f"the certificate of {endpoint.host} is not checked: anyone between can read along"] * endpoint.insecure
     name = host.hostname or ""
-    near = name in {"localhost", "127.0.0.1", "::1"} or "." not in name or ".svc" in name
+    near = name in {"localhost", "127.0.0.1", "::1"} or "." not in name or "svc" in name.split(".")[1:]
     if host.scheme == "http" and method != "none" and not near:
         found.append(f"the {method} goes to {endpoint.host} without encryption")
     return found
@@ -222,15 +222,24 @@ def run_json(connection: Connection, run: RunView) -> dict[str, Any]:
     return {**views.as_json(run), "url": connection.endpoint.run_url(run.id)}
 
 
-def run_logs(connection: Connection, word: str, step: str | None) -> list[tuple[str, str]]:
-    """The logs of a run's steps that have begun, or of one step, by name. Raises UsageError for an unknown step."""
+def run_logs(connection: Connection, word: str, step: str | None) -> Iterator[tuple[str, str | ServerError]]:
+    """By name the logs of a run's steps that have begun, or of one step; the error where a step's is not to be had.
+
+    Raises UsageError for an unknown step, ServerError where no other log could be had either.
+    """
     run, _ = show(connection, word)
     chosen: list[StepView] = [one for one in run.steps if step in {None, one.name}]
     if not chosen:
         raise unknown_name("step", str(step), (one.name for one in run.steps))
     if step is None:
         chosen = [one for one in chosen if one.pod]
-    return [(one.name, logs.fetch(connection, run, one)) for one in chosen]
+    for one in chosen:
+        try:
+            yield one.name, logs.fetch(connection, run, one)
+        except ServerError as error:  # its pod may be gone, and others not
+            if error.code in (None, 401, 403):
+                raise
+            yield one.name, error
 
 
 def stop(connection: Connection, word: str) -> str:

@@ -38,6 +38,9 @@ TIMEOUT = click.option(
 )
 
 
+_ENDPOINT = ("host", "endpoint", "namespace", "insecure")
+
+
 def endpoint_options(function: Function) -> Function:
     """The options that say which endpoint is meant; they arrive as one argument each."""
     options = [
@@ -51,11 +54,16 @@ def endpoint_options(function: Function) -> Function:
     return function
 
 
+def is_named(options: dict[str, Any]) -> bool:
+    """Whether the options of `endpoint_options` say anything."""
+    return any(options[name] for name in _ENDPOINT)
+
+
 def _endpoint(folder: Path, options: dict[str, Any]) -> Endpoint:
     """The endpoint that is meant; its options are taken out of `options`."""
     from kalecompiler.submit.endpoint import Given, resolve
 
-    given = {name: options.pop(name) for name in ("host", "endpoint", "namespace", "insecure")}
+    given = {name: options.pop(name) for name in _ENDPOINT}
     return resolve(Given(**given), folder)
 
 
@@ -188,12 +196,14 @@ def _tell_failures(run: RunView, tails: dict[str, list[str]]) -> None:
 
 def is_configured(folder: Path) -> bool:
     """Whether an endpoint is meant where none is named: by the environment, or as the only one of pyproject.toml."""
-    from kalecompiler.submit.endpoint import Given, resolve
+    from kalecompiler.submit.endpoint import Given, NoEndpointError, resolve
 
     try:
         resolve(Given(), folder)
-    except UsageError as error:
-        return "no endpoint is named" not in str(error)
+    except NoEndpointError:
+        return False
+    except UsageError:  # one is, and it is wrong: that is said where it is used
+        return True
     return True
 
 
@@ -241,11 +251,16 @@ def logs(run: str, step: str | None, **options: Any) -> int:
     """Print the logs of a run's steps, or of one step."""
     from kalecompiler import remote
 
-    for name, text in remote.run_logs(_connect(_endpoint(Path.cwd(), options)), run, step):
+    status = 0
+    for name, log in remote.run_logs(_connect(_endpoint(Path.cwd(), options)), run, step):
         if step is None:
             click.echo(f"== {name}")
-        click.echo(text.rstrip("\n"))
-    return 0
+        if isinstance(log, KalecError):
+            console.error(str(log))
+            status = log.status
+        else:
+            click.echo(log.rstrip("\n"))
+    return status
 
 
 @click.command(epilog=examples("kalec stop latest --endpoint prod"))

@@ -66,9 +66,11 @@ def of_steps(reading: Reading, flow: Dataflow, code: Mapping[str, Sequence[Code]
         above[name] = inherited | {item.module: item for item in local[name].imports}
     known: dict[object, tuple[Package, ...]] = {}
     packages = {}
+    imported = [line for line in written.everything if not _loose(line, every)]
     for name in producers:
-        lines = [*written.shared, *written.own.get(name, [])]
-        lines += [line for line in written.everything if line not in lines and not _loose(line, every)]
+        own = written.own.get(name, [])
+        others = [line for line in imported if line not in own and line not in written.shared]
+        lines = [*written.shared, *others, *own]  # the last line for a package counts
         key = (frozenset((i.module, i.optional) for i in above[name].values()), tuple(lines))
         if key not in known:
             imports = [above[name][module] for module in sorted(above[name])]
@@ -118,7 +120,7 @@ def _written(reading: Reading, findings: list[Diagnostic], files: Mapping[str, s
     found = _Written()
     if reading.settings.requirements is not None:
         lines = read_requirements(reading.settings.requirements)
-        found.pinned += lines.lines
+        found.pinned += [*lines.lines, *lines.pinned]
         findings += [_diagnostic(p, Location(str(reading.book.path))) for p in lines.problems]
     for part in reading.parts:
         step = part.annotation.step if part.annotation.role is Role.STEP else None
@@ -128,7 +130,8 @@ def _written(reading: Reading, findings: list[Diagnostic], files: Mapping[str, s
                 goal.append(text)
                 continue
             lines = read_reference(text, reading.book.path.parent, files)
-            (found.pinned if text.startswith("-c") else goal).extend(lines.lines)
+            goal += lines.lines
+            found.pinned += lines.pinned
             findings += [_diagnostic(replace(p, line=line), _at(reading, part, line)) for p in lines.problems]
     return found
 

@@ -108,9 +108,9 @@ class _Reader:
     variables: Mapping[str, ast.expr]
 
     def folder(self, expr: ast.expr) -> str | None:
-        """The folder relative to the notebook's; None where it is elsewhere, or only running the code could tell."""
+        """The folder relative to the notebook's; None where it is none, elsewhere, or only running the code tells."""
         text = self._text(expr, 0)
-        if text is None or PurePath(text).is_absolute() or text.startswith("~"):
+        if text is None or PurePath(text).is_absolute() or text.startswith("~") or "\0" in text:
             return None
         return os.path.normpath(text)
 

@@ -173,7 +173,7 @@ def named(_key: str, value: str) -> str | None:
 
 def without_password(_key: str, value: str) -> str | None:
     """A text that goes into the package, where everybody could read the password of an address."""
-    if not re.search(r"https?://[^/\s@]+@", value):
+    if not re.search(r"https?://[^/\s@]+@", value, re.IGNORECASE):
         return None
     return "it holds an address with a user or password, which would stand in the package"
 

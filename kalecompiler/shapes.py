@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from kalecompiler import names, trees
 
@@ -13,6 +13,15 @@ def base(expr: ast.expr) -> ast.expr:
     while isinstance(expr, ast.Attribute | ast.Subscript):
         expr = expr.value
     return expr
+
+
+def handed_out(expr: ast.expr) -> Iterator[ast.expr]:
+    """The variables, and parts of variables, that a value is made up of: not what calls and operators make of them."""
+    if isinstance(expr, ast.Name | ast.Attribute | ast.Subscript):
+        yield expr
+    elif isinstance(expr, ast.Tuple | ast.List | ast.Set | ast.Dict | ast.IfExp | ast.BoolOp | ast.Starred):
+        parts = [expr.body, expr.orelse] if isinstance(expr, ast.IfExp) else trees.children(expr)
+        yield from (inner for part in parts if isinstance(part, ast.expr) for inner in handed_out(part))
 
 
 def first_line(statement: ast.stmt) -> int:
@@ -32,6 +41,19 @@ def only_keeps(definition: ast.AST | None, name: str) -> bool:
         elif not isinstance(statement, ast.Assign) or not isinstance(statement.value, ast.Name):
             parts += [n for n in trees.walk(statement) if isinstance(n, ast.expr)]
     return name not in names.loaded(parts)
+
+
+def stirs(code: ast.AST | None, name: str) -> bool:
+    """Whether code looks as if it changed a variable: binds it, sets or deletes a part of it, calls a method of it."""
+    for node in trees.walk(code) if code is not None else ():
+        if isinstance(node, ast.Global) and name in node.names:
+            return True
+        part = node.func if isinstance(node, ast.Call) else node
+        if isinstance(part, ast.Attribute | ast.Subscript) and not (part is node and isinstance(part.ctx, ast.Load)):
+            root = base(part)
+            if isinstance(root, ast.Name) and root.id == name:
+                return True
+    return False
 
 
 def last_name(expr: ast.expr) -> str:

@@ -5,12 +5,22 @@ from __future__ import annotations
 import ast
 import builtins
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import lru_cache
 
 from kalecompiler import draws, library, names, trees
-from kalecompiler.calls import arguments, bind_arguments, method, returned_parameters, stored_parameters
-from kalecompiler.facts import Bond, Definition, Known, Roots
+from kalecompiler.calls import (
+    arguments,
+    bind_arguments,
+    method,
+    returned_from_outside,
+    returned_parameters,
+    reuses,
+    stored_parameters,
+)
+from kalecompiler.facts import Bond, Definition, Known, Roots, strongest, within
 from kalecompiler.namespace import Namespace
+from kalecompiler.shapes import base, handed_out
 
 BUILTIN_NAMES = frozenset(dir(builtins)) | {"display", "get_ipython", "__name__", "__file__", "__doc__", "__builtins__"}
 _LITERALS: dict[type[ast.expr], str] = {
@@ -33,6 +43,7 @@ class Values:
 
     def __init__(self, flow: Namespace) -> None:
         self.flow = flow
+        self.returning: set[int] = set()  # functions whose results are being looked at
 
     # -- what a value is ---------------------------------------------------------------------------------------------
 
@@ -46,10 +57,11 @@ class Values:
             return Known(type=kind, taint=taint, roots=self.element_roots(expr))
         known = self._alias(expr)
         if known is not None:
-            return Known(known.definition, known.type, known.path, known.taint | taint, self.roots(expr), known.node)
-        owner = self.class_named(expr.func) if isinstance(expr, ast.Call) else None
-        fixed = isinstance(expr, ast.Call) and draws.fixed(expr)
-        return Known(type=self.type_of(expr), taint=taint, roots=self.roots(expr), node=owner, fixed=fixed)
+            return replace(known, taint=known.taint | taint, roots=self.roots(expr))
+        known = Known(type=self.type_of(expr), taint=taint, roots=self.roots(expr))
+        if not isinstance(expr, ast.Call):
+            return known
+        return replace(known, node=self.class_named(expr.func), fixed=draws.fixed(expr), reuses=reuses(expr))
 
     def _alias(self, expr: ast.expr) -> Known | None:
         """`b = a`: b is known as a is, but a second name for a definition is a value like others."""
@@ -70,48 +82,67 @@ class Values:
                 return self.element_roots(function.value)
         if self.type_of(expr) == library.SCALAR:
             return {}
-        return dict(self.roots(expr))
+        return within(self.roots(expr))
 
     def roots(self, expr: ast.expr) -> Roots:
         """The names whose objects the value of an expression is and how."""
         if isinstance(expr, ast.Name):
             return self._roots_of_name(expr.id)
         if isinstance(expr, ast.IfExp):
-            return _strongest([self.roots(expr.body), self.roots(expr.orelse)])
+            return strongest([self.roots(expr.body), self.roots(expr.orelse)])
         if isinstance(expr, ast.BoolOp):
-            return _strongest([self.roots(v) for v in expr.values])
+            return strongest([self.roots(v) for v in expr.values])
         if isinstance(expr, ast.NamedExpr | ast.Await | ast.Starred):
             return self.roots(expr.value)
         if isinstance(expr, ast.Attribute | ast.Subscript):
-            return {} if self.type_of(expr) == library.SCALAR else self._weak([expr.value])
+            return {} if self.type_of(expr) == library.SCALAR else within(self._weak([expr.value]))
         if isinstance(expr, ast.List | ast.Tuple | ast.Set):
             unpacked = [e for e in expr.elts if isinstance(e, ast.Starred)]
             whole = [e for e in expr.elts if not isinstance(e, ast.Starred)]
-            return _strongest([self._weak(whole), self._weak(list[ast.expr](unpacked), Bond.PERHAPS)])
+            return strongest([self._weak(whole), self._weak(list[ast.expr](unpacked), Bond.PERHAPS)])
         if isinstance(expr, ast.Dict):
             whole = [v for k, v in zip(expr.keys, expr.values, strict=True) if k is not None]
             copied = [v for k, v in zip(expr.keys, expr.values, strict=True) if k is None]
-            return _strongest([self._weak(whole), self._weak(copied, Bond.PERHAPS)])
+            whole += [key for key in expr.keys if key is not None and self._may_be_instance(key)]
+            return strongest([self._weak(whole), self._weak(copied, Bond.PERHAPS)])
         if isinstance(expr, names.COMPREHENSIONS):
-            part = expr.value if isinstance(expr, ast.DictComp) else expr.elt
-            shared = isinstance(part, ast.Name | ast.Attribute | ast.Subscript)
-            return self._weak([g.iter for g in expr.generators] if shared else [])
+            return self._roots_of_comprehension(expr)
+        if isinstance(expr, ast.BinOp):  # `xs + ys` has the elements of both
+            joins = library.LIST in (self.type_of(expr.left), self.type_of(expr.right))
+            return self._weak([expr.left, expr.right], Bond.HELD) if joins else {}
         if isinstance(expr, ast.Call):
-            return self._roots_of_call(expr)
+            return within(self._roots_of_call(expr))
         return {}
+
+    def _roots_of_comprehension(self, expr: names.Comprehension) -> Roots:
+        """Its elements may be those of what it goes over, or variables from around it."""
+        targets = {name for g in expr.generators for name in names.target_names(g.target)}
+        parts = list(handed_out(expr.value if isinstance(expr, ast.DictComp) else expr.elt))
+        own = [part for part in parts if isinstance(start := base(part), ast.Name) and start.id in targets]
+        is_keys = isinstance(expr, ast.DictComp) and isinstance(expr.key, ast.Name | ast.Attribute | ast.Subscript)
+        return strongest(
+            [
+                self._weak([g.iter for g in expr.generators if own or (is_keys and self._may_be_instance(g.iter))]),
+                self._weak([part for part in parts if part not in own]),
+            ]
+        )
 
     def _roots_of_name(self, name: str) -> Roots:
         local = self.flow.local(name)
         if local is not None:
             return dict(local.known.roots)
         here = self.flow.state.get(name)
-        inherited = dict(here.known.roots) if here is not None else {}
+        inherited = dict(here.known.roots if here is not None else self.flow.held.get(name, {}))
         known = self.flow.known(name)
         if known is None and here is None and name in BUILTIN_NAMES:
             return inherited
         if known is not None and known.path is not None and known.definition is not None:
             return inherited
         return inherited | {name: Bond.SAME}
+
+    def _may_be_instance(self, expr: ast.expr) -> bool:
+        """Whether a value may be or hold an instance of a class of the notebook: other keys do not change."""
+        return any(isinstance(definition.node, ast.ClassDef) for definition in self.taint(expr))
 
     def _weak(self, exprs: list[ast.expr], bond: Bond = Bond.PART) -> Roots:
         return {root: min(bond, known) for e in exprs for root, known in self.roots(e).items()}
@@ -134,7 +165,18 @@ class Values:
             return self._weak([node.func.value, *arguments(node)], Bond.PART if kept else Bond.PERHAPS)
         if self.type_of(node) == library.SCALAR:
             return {}
-        return self._weak(arguments(node), Bond.PERHAPS) | self._weak(self._kept_arguments(node))
+        given = self._weak(arguments(node), Bond.PERHAPS) | self._weak(self._kept_arguments(node))
+        return given | self._returned(node)
+
+    def _returned(self, node: ast.Call) -> Roots:
+        """The variables around a function of the notebook that it gives back, or a part of them."""
+        function = self.function_of(node.func)
+        if function is None or id(function) in self.returning:
+            return {}
+        self.returning.add(id(function))
+        found = self._weak(returned_from_outside(function))
+        self.returning.discard(id(function))
+        return found
 
     def _kept_arguments(self, node: ast.Call) -> list[ast.expr]:
         """The arguments that a function of the notebook returns, or the constructor of a class of it keeps."""
@@ -345,12 +387,3 @@ def is_estimator(path: str) -> bool:
     """Whether a dotted path names a class of a library with scikit-learn's conventions."""
     parts = path.split(".")
     return parts[0] in library.ESTIMATOR_MODULES and parts[-1][:1].isupper()
-
-
-def _strongest(several: list[Roots]) -> Roots:
-    """All roots of several values, each with its strongest bond."""
-    found: Roots = {}
-    for roots in several:
-        for root, bond in roots.items():
-            found[root] = max(bond, found.get(root, Bond.PERHAPS))
-    return found

@@ -5,12 +5,12 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping
 
-from kalecompiler import library, names, trees
+from kalecompiler import names, trees
 from kalecompiler.calls import default_of
 from kalecompiler.facts import Definition
+from kalecompiler.library import CONTAINER_MUTATORS
 from kalecompiler.shapes import last_name
 
-_MUTATORS = library.MUTATORS[library.LIST] | library.MUTATORS[library.DICT] | library.MUTATORS[library.SET]
 _MUTABLE = (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp)
 _MAKERS = frozenset(
     {"list", "dict", "set", "defaultdict", "deque", "Counter", "OrderedDict", "bytearray", "count", "cycle", "iter"}
@@ -164,7 +164,7 @@ def changed_names(function: ast.AST) -> Iterator[str]:
 
 
 def _is_mutation(node: ast.AST) -> bool:
-    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _MUTATORS
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in CONTAINER_MUTATORS
 
 
 def _is_mutable(expr: ast.expr) -> bool:

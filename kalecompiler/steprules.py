@@ -55,7 +55,7 @@ def _at(step: Step, pipeline: Pipeline, *kinds: str, key: str | None = None) -> 
 
 
 def _conflicts(step: Step, pipeline: Pipeline) -> Iterator[Diagnostic]:
-    """Two settings of a step that want the same variable, volume or path; a request above its limit."""
+    """Two settings that want the same variable, volume or path; a root that must not be; a request above its limit."""
     taken: dict[tuple[str, str], str] = {}
     if pipeline.whole.workspace is not None:
         variable = volumes.variable("workspace")
@@ -68,6 +68,11 @@ def _conflicts(step: Step, pipeline: Pipeline) -> Iterator[Diagnostic]:
                 where = _at(step, pipeline, kind, key=key)
                 yield Diagnostic(CONFLICTING_SETTINGS, message, where, "keep one of them, or name them apart")
     yield from _same_paths(step, pipeline)
+    identity = dict(step.settings.of("security-context"))
+    if identity.get("run-as-user") == "0" and identity.get("run-as-non-root") == "true":
+        message = f"step `{step.name}` is to run as user 0, and not as root, so its pod would never start"
+        where = _at(step, pipeline, "security-context", key="run-as-user")
+        yield Diagnostic(CONFLICTING_SETTINGS, message, where, "name another user, or set run-as-non-root to false")
     limits = dict(step.settings.limits)
     for resource, quantity in step.settings.requests:
         limit = limits.get(resource)

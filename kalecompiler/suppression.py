@@ -40,7 +40,7 @@ def unknown(book: Notebook) -> Iterator[Diagnostic]:
     for cell in book.cells:
         for tag in _tags(cell):
             yield from _unknown(tag.partition(":")[2], replace(book.at(cell), tag=tag))
-        if cell.kind is CellKind.CODE and "noqa" in cell.source:
+        if cell.kind is CellKind.CODE and "noqa" in cell.source.lower():
             for number, line in enumerate(cell.source.split("\n"), 1):
                 if found := _COMMENT.search(line):
                     where = book.at(cell, number, found.start() + 1, found.end() + 1)

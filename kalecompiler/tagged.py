@@ -10,7 +10,7 @@ from kalecompiler.diagnostics import MISSPELT_TAG
 from kalecompiler.model import Role
 
 # A list of strings, or one string, under the key "tags". Within a JSON string the quotes would be escaped.
-_TAGS = re.compile(rb'"tags"\s*:\s*(\[(?:\s*"(?:[^"\\]|\\.)*"\s*,?)*\s*\]|"(?:[^"\\]|\\.)*")')
+_TAGS = re.compile(rb'"tags"\s*:\s*(\[\s*(?:"(?:[^"\\]|\\.)*"\s*(?:,\s*)?)*\]|"(?:[^"\\]|\\.)*")')
 # Metadata that only pipelines have: a notebook with it and without tags has lost them.
 _METADATA = re.compile(rb'"(?:kubeflow_notebook|kalecompiler)"\s*:')
 # What a tag that is not quite right was perhaps meant to be.
@@ -25,7 +25,7 @@ def is_tagged(data: bytes) -> bool:
         data = data.decode(json.detect_encoding(data), errors="replace").encode()
     if _METADATA.search(data):
         return True
-    return any(_ours(found[1]) for found in dict.fromkeys(_TAGS.finditer(data)))
+    return any(_ours(raw) for raw in dict.fromkeys(found[1] for found in _TAGS.finditer(data)))
 
 
 def _ours(raw: bytes) -> bool:

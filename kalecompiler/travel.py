@@ -64,8 +64,9 @@ def check_out_remote(
     from kalecompiler.snapshots import adopt, packagecode
     from kalecompiler.submit import keptruns, runs
 
+    run = runs.resolve(connection, run)  # once: `latest` may be another run a moment later
     kept = keptruns.kept(connection, run, root)
-    spec = runs.spec_of(connection, connection.run(runs.resolve(connection, run)))
+    spec = runs.spec_of(connection, connection.run(run))
     store = Store.open(home_of(local.default_root(folder)) / STORE, create=True)
     at = (request.step, request.when, request.scope)
     record = adopt.adopt(kept, packagecode.steps(spec), store, folder, at, given)

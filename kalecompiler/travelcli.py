@@ -21,8 +21,6 @@ from kalecompiler.options import (
     formats,
 )
 
-INTERRUPTED = 130
-
 
 @click.command(
     epilog=examples(
@@ -91,9 +89,11 @@ def checkout(
         travel.require_lab()
     request = travel.Request(step, when, scope, output, kernel, trust, force)
     place = folder or Path.cwd()
-    if any(options[name] for name in ("host", "endpoint", "namespace", "insecure")):
+    if remotecli.is_named(options):
         done = travel.check_out_remote(remotecli.connect(options), run, pipeline_root, place, request, given)
     else:
+        lookcli.of_endpoint("--pipeline-root is", pipeline_root)
+        lookcli.of_endpoint("--from-notebook is", given)
         done = travel.check_out(run, place, request)
     click.echo(travel.describe(done))
     click.echo(f"written to {done.notebook}")
@@ -161,7 +161,7 @@ def resume(
     with console.progress(found.package.pipeline) as on_event:
         result = commands.run(found.notebook, found.package, found.request, on_event, console.note)
     click.echo(commands.describe_run(result, format_))
-    return {"succeeded": 0, "stopped": INTERRUPTED}.get(result.status.value, 1)
+    return commands.run_status(result)
 
 
 COMMANDS: tuple[click.Command, ...] = (checkout, resume)

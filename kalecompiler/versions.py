@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from kalecompiler import names
 from kalecompiler.draws import VARIABLES
-from kalecompiler.facts import Binding, Definition, Grade, Known, Read, Site, Status, Summary
+from kalecompiler.facts import Binding, Bond, Definition, Grade, Known, Read, Site, Status, Summary
 from kalecompiler.preamble import Preamble
 
 
@@ -52,6 +52,7 @@ class Problem:
 class Place:
     """A unit at its position, while it is being connected.
 
+    `early` has what carried statements read, and whether they only change it on their way, and keep nothing of it.
     `carried` has definitions of other steps with their homes, by what sorts them; the ids of statements that it needs
     from the imports and functions cells are `shared`, its own that others could take for another's `own`. The carried
     ones that come without their defaults are `bare`; `bound_first` has names to be bound before one runs, with the
@@ -63,7 +64,7 @@ class Place:
     above: int = 0
     summary: Summary = Summary({}, {}, {}, {})
     providers: dict[str, int] = field(default_factory=dict)
-    early: dict[tuple[str, int], None] = field(default_factory=dict)
+    early: dict[tuple[str, int], bool] = field(default_factory=dict)
     carried: dict[str, tuple[Definition, int]] = field(default_factory=dict)
     wanted: set[str] = field(default_factory=set)
     parameters: set[str] = field(default_factory=set)
@@ -288,7 +289,7 @@ def given_anew(binding: Binding, name: str) -> bool:
     """Whether a step gives a name to another object, or deletes it: not `x = x or []`, nor `x += y`, nor perhaps."""
     if binding.status is Status.MAYBE:
         return False
-    return binding.status is Status.DELETED or name not in binding.known.roots
+    return binding.status is Status.DELETED or binding.known.roots.get(name, Bond.HELD) is Bond.HELD
 
 
 def before(first: Site, second: Site) -> bool:

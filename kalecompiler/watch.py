@@ -40,7 +40,7 @@ def state(path: str, names: str | None = None) -> str:
     """What tells whether something seen is as it was: a file's content, that a folder is there, the names in one."""
     try:
         if names is not None:
-            return " ".join(sorted(name for name in os.listdir(path) if name.startswith(names)))  # noqa: PTH208
+            return "/".join(sorted(name for name in os.listdir(path) if name.startswith(names)))  # noqa: PTH208
         with open(path, "rb") as file:  # noqa: PTH123 - half the time of Path.open, and this runs for each path
             return hashlib.sha256(file.read()).hexdigest()
     except IsADirectoryError:

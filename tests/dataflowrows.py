@@ -686,6 +686,46 @@ c: b.x a.y | after b
         "KC218",
     ),
     Row(
+        "a list made anew shares no more than its elements",
+        """
+# %% step:a
+x = [1]
+y = x
+# %% step:b prev:a
+x = x + [2]
+# %% step:c prev:b
+x.append(3)
+# %% step:d prev:c
+print(x, y)
+""",
+        """
+a: -> x y
+b: a.x | after a | -> x
+c: b.x | after b | -> x
+d: c.x a.y | after c
+""",
+    ),
+    Row(
+        "a bond with the keys of a dict",
+        """
+# %% functions
+class Node: pass
+# %% step:a
+root, label = Node(), str(1)
+names = {(root, 1): label}
+# %% step:b prev:a
+root.v = 2
+# %% step:c prev:b
+print({n for n in names}, root, label)
+""",
+        """
+a: takes functions.Node | -> label names root
+b: a.root | after a | takes functions.Node | -> root
+c: a.label a.names b.root | after b | takes functions.Node
+""",
+        "KC218",
+    ),
+    Row(
         "the environment",
         """
 # %% step:a

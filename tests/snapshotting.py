@@ -50,7 +50,8 @@ def run(
     text, spec = compiled(folder, cells)
     warned: list[str] = []
     store = Store.open(folder / ".kalec" / "store", create=True)
-    keeper = Ingest(store, folder / "nb.ipynb", text.encode(), (), warned.append)
+    path = folder / "nb.ipynb"
+    keeper = Ingest(store, path, text.encode(), (), warned.append, source=path.read_bytes())
     result = local.run(
         spec, arguments=arguments or {}, folder=folder / ".kalec" / "runs", workdir=folder, keeper=keeper, **more
     )

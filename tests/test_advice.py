@@ -311,7 +311,7 @@ HARMLESS = [
     "password = ''",
     "password = '<your password>'",
     "password = 'YOUR_PASSWORD'",
-    "password = '********'",
+    "password = ********",
     "password = 'changeme'",
     "password = 'password'",
     "connect('postgresql://user:password@localhost/x')",
@@ -359,6 +359,14 @@ def test_what_is_no_secret(tmp_path: Path, code: str) -> None:
 def test_one_finding_a_line_and_the_certain_one(tmp_path: Path) -> None:
     path = write_notebook(tmp_path / "n.ipynb", f"# %% step:a\naws_access_key = '{KEY}'")
     assert [d.message for d in advice(path, "KC602")] == ["an AWS access key stands in a code cell"]
+
+
+def test_no_secret_of_a_line_is_said(tmp_path: Path) -> None:
+    other, token = f"{KEY[:-1]}Q", "ghp_" + "a1B2" * 10
+    code = f"keys = ['{KEY}', '{other}', '{token}']; password = 'tr0ub4dor3'"
+    (finding,) = advice(write_notebook(tmp_path / "n.ipynb", f"# %% step:a\n{code}"), "KC602")
+    masked = "keys = ['********', '********', '********']; password = ********"
+    assert finding.location.source == masked
 
 
 def test_a_secret_in_a_parameter_is_said_to_be_its_default(tmp_path: Path) -> None:

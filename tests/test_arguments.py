@@ -116,8 +116,16 @@ def test_what_is_refused(spec: str, message: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["n=" + "9" * 5000, "items=" + "[" * 100_000, "items={1, 2}", "opts={'a': b'x'}", "items=[2020-01-01]", "items=*a"],
-    ids=["long number", "deep", "set", "bytes", "date", "yaml alias"],
+    [
+        "n=" + "9" * 5000,
+        "items=" + "[" * 100_000,
+        "items={1, 2}",
+        "opts={'a': b'x'}",
+        "items=[2020-01-01]",
+        "items=*a",
+        "opts={[]: 1}",
+    ],
+    ids=["long number", "deep", "set", "bytes", "date", "yaml alias", "a list as a key"],
 )
 def test_odd_values_are_refused_in_one_short_message(text: str) -> None:
     with pytest.raises(UsageError) as caught:
@@ -157,7 +165,7 @@ def test_a_parameter_file(tmp_path: Path, name: str, text: str, expected: object
 def test_the_command_line_wins_over_the_file(tmp_path: Path) -> None:
     path = tmp_path / "p.yaml"
     path.write_text("n: 5\nlimit: 3\ntitle: x\n", encoding="utf-8")
-    found = parse_arguments(["n=6", "limit=None", "n=7"], path, ALL)
+    found = parse_arguments(["n=6", "limit =None", "n=7"], path, ALL)
     assert found == {"n": 7, "title": "x"}
 
 
@@ -175,6 +183,7 @@ def test_the_command_line_wins_over_the_file(tmp_path: Path) -> None:
         ("p.yaml", "n: null", "the parameter `n` is an integer (int), which `None` is not"),
         ("p.yaml", "opts: {1: 2}", "KFP cannot carry a key that is no text"),
         ("p.json", '{"rate": NaN}', "KFP cannot carry nan"),
+        ("p.json", f'{{"rate": {"9" * 400}}}', "the parameter `rate` is a number (float), which `9999"),
     ],
 )
 def test_parameter_files_that_are_refused(tmp_path: Path, name: str, text: str, message: str) -> None:

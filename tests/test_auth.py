@@ -338,6 +338,7 @@ TABLES = {
     "an address that is none": ('host = "ftp://h"', "the host `ftp://h` is no address"),
     "no truth": ('host = "h"\ninsecure = "yes"', "`insecure` must be true or false"),
     "no time": ('host = "h"\ntimeout = -1', "`timeout` must be a number of seconds"),
+    "for ever": ('host = "h"\ntimeout = inf', "`timeout` must be a number of seconds, at most a day's"),
 }
 
 
@@ -385,6 +386,8 @@ def test_no_endpoint_and_several(here: Here, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("KF_PIPELINES_UI_ENDPOINT", "https://ui.example.com/")
     found = resolve(Given(endpoint="prod"), here.folder)
     assert found.run_url("1") == "https://ui.example.com/#/runs/details/1"
+    (here.folder / "pyproject.toml").write_text(f'{text}ui = "https://p-ui.example.com"\n')
+    assert resolve(Given(endpoint="prod"), here.folder).ui == "https://p-ui.example.com"  # its token goes nowhere else
 
 
 def test_a_notebook_cannot_name_an_endpoint(here: Here) -> None:

@@ -14,6 +14,7 @@ from support import notebook, write_notebook
 
 from kalecompiler import checking, commands
 from kalecompiler.cli import main
+from kalecompiler.globs import matches
 from kalecompiler.tagged import is_tagged
 
 GOOD = "# %% step:make\nn = 3\n# %% step:show prev:make\nprint(n)"
@@ -70,6 +71,7 @@ TAGGED = {
     "a slide to skip": ('{"slideshow": {"slide_type": "skip"}, "tags": ["skip"]}', False),
     "a tag within a text": ('{"source": "{\\"tags\\": [\\"step:a\\"]}"}', False),
     "not JSON at all": ('"tags": [', False),
+    "tags without commas, and no end": ('{"tags": [' + '"a"  ' * 40, False),
     "a step in broken JSON": ('{"tags": ["step:a"], <<<<<<<', True),
 }
 
@@ -124,6 +126,38 @@ def test_patterns(here: Path, paths: list[str], expected: set[str]) -> None:
     assert len(found) == len(expected)
 
 
+def test_a_pattern_leads_into_no_folder_that_is_excluded(here: Path) -> None:
+    lay(top=GOOD, venv__one=GOOD)
+    assert [file.path.name for file in commands.check([Path("*")], {}).files] == ["top.ipynb"]
+    assert [file.path.name for file in commands.check([Path("venv")], {}).files] == ["one.ipynb"]
+
+
+def test_a_link_in_a_circle_is_passed_over(here: Path) -> None:
+    lay(top=GOOD)
+    Path("circle.ipynb").symlink_to("circle.ipynb")
+    assert [file.path.name for file in commands.check([Path()], {}).files] == ["top.ipynb"]
+
+
+SETS = {
+    "one of them": ("[ab]c", "bc", True),
+    "none of them": ("[!ab]", "a", False),
+    "a range": ("[a-c]", "b", True),
+    "a range that is none": ("[z-a]", "[z-a]", True),
+    "an empty set": ("a[]", "a[]", True),
+    "an empty set of others": ("[!]", "[!]", True),
+    "a bracket": ("[]]", "]", True),
+    "another bracket": ("[[]", "[", True),
+    "none but a bracket": ("[^]]", "]", False),
+    "signs of regular expressions": (r"[\&&]", "&", True),
+}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(("pattern", "path", "expected"), SETS.values(), ids=SETS)
+def test_sets_of_characters(pattern: str, path: str, expected: bool) -> None:
+    assert matches(path, pattern) is expected
+
+
 @pytest.mark.parametrize("path", ["lost.ipynb", "*.lost", "lost/"])
 def test_a_path_to_nothing_is_an_error_and_the_rest_is_checked(
     here: Path, capsys: pytest.CaptureFixture[str], path: str
@@ -161,6 +195,7 @@ def test_what_is_named_is_checked_though_excluded_unless_forced(here: Path, caps
     configure('exclude = ["old"]')
     assert codes(capsys, "old/bad.ipynb") == [("old/bad.ipynb", "KC112")]
     assert codes(capsys, "old/bad.ipynb", "good.ipynb", "--force-exclude") == []
+    assert codes(capsys, "old", "--force-exclude") == []
 
 
 SELECTED = {
@@ -316,6 +351,12 @@ def test_stdin_is_checked_under_the_rules_for_its_name(
     assert kalec(capsys, "-", "--stdin-filename", "old/n.ipynb")[0] == 0
 
 
+def test_stdin_that_is_closed(here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    status, _, err = kalec(capsys, "-")
+    assert (status, "there is no stdin to read: name the notebook" in err) == (2, True)
+
+
 @pytest.mark.parametrize("data", [b"", b"\xff\xfe", b"{", b"[]", b'{"tags": ["step:a"]}'])
 def test_stdin_that_is_no_notebook(
     here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, data: bytes
@@ -412,7 +453,11 @@ def test_a_baseline_that_is_none(here: Path, capsys: pytest.CaptureFixture[str],
     Path("known.json").write_text(content)
     status, _, err = kalec(capsys, "--baseline", "known.json")
     assert status == 2
-    assert "write it anew with `--update-baseline`" in err
+    assert "remove it, and write it anew with `--update-baseline`" in err
+    assert (kalec(capsys, "--baseline", "known.json", "--update-baseline")[0], Path("known.json").read_text()) == (
+        2,
+        content,  # it may be another file, named by mistake
+    )
 
 
 def test_a_check_imports_no_kfp_no_jupyter_and_nothing_of_the_network(here: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from support import write_notebook
 
-from kalecompiler import checkcache, checking, commands
+from kalecompiler import checkcache, checking, commands, watch
 from kalecompiler.checking import Report, Request
 
 USES_MODULE = "# %% step:a\nimport helpers\nprint(helpers.rows())"
@@ -198,3 +198,12 @@ def test_parallel_runs_on_one_cache_get_right_answers(here: Path) -> None:
     with concurrent.futures.ProcessPoolExecutor(3, multiprocessing.get_context("spawn")) as pool:
         found = list(pool.map(_many, [str(here)] * 3, range(3)))
     assert found == [expected] * 3
+
+
+def test_names_with_spaces_are_told_from_several(tmp_path: Path) -> None:
+    (tmp_path / "m m.py").touch()
+    before = watch.state(str(tmp_path), "m")
+    (tmp_path / "m m.py").unlink()
+    for name in ("m", "m.py"):
+        (tmp_path / name).touch()
+    assert watch.state(str(tmp_path), "m") != before

@@ -135,6 +135,21 @@ def test_output_says_where_the_packages_are(here: Path, capsys: pytest.CaptureFi
     assert "`output` must be a folder" in capsys.readouterr().err
 
 
+def test_notebooks_that_would_share_a_package(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "pyproject.toml").write_text('[tool.kalecompiler]\noutput = "pipelines"\n')
+    for name in ("pipelines", "a", "b"):
+        (here / name).mkdir()
+    assert main(["compile", "n.ipynb"]) == 0
+    write_notebook(here / "a" / "n.ipynb", "# %%\nprint(1)")  # without tags: it has no package
+    assert main(["compile", "--check"]) == 0
+    write_notebook(here / "b" / "n.ipynb", TEXT)
+    capsys.readouterr()
+    assert main(["compile", "--check"]) == 2
+    assert (
+        "pipelines/n.yaml is the package of b/n.ipynb and n.ipynb: give them different names" in capsys.readouterr().err
+    )
+
+
 def test_notebooks_of_the_configuration_are_compared(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (here / "pyproject.toml").write_text('[tool.kalecompiler]\nnotebooks = ["other"]\n')
     (here / "other").mkdir()
@@ -148,11 +163,27 @@ def test_notebooks_of_the_configuration_are_compared(here: Path, capsys: pytest.
         (["compile", "--check", "lost.ipynb"], "lost.ipynb"),
         (["compile"], "name one notebook to compile, not 0"),
         (["compile", "n.ipynb", "n.ipynb"], "name one notebook to compile, not 2"),
+        (["compile", "--check", "n.ipynb", "-o", "m.yaml"], "--check writes nothing"),
     ],
 )
 def test_calls_that_are_wrong(here: Path, arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments) == 2
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("format_", ["yaml", "py"])
+def test_a_file_of_somebody_else_is_not_written_over(
+    here: Path, capsys: pytest.CaptureFixture[str], format_: str
+) -> None:
+    own, call = here / f"n.{format_}", ["compile", "n.ipynb", "--format", format_]
+    own.write_text("trees: 100\n")
+    assert main(call) == 2
+    assert f"n.{format_} is there, and was not written by kalec" in capsys.readouterr().err
+    assert own.read_text() == "trees: 100\n"
+    assert main([*call, "-o", f"n.{format_}"]) == 0
+    assert main(call) == 0  # what we wrote is ours
+    own.write_text("")
+    assert main(call) == 0
 
 
 def test_long_lines_of_a_diff_say_how_long_they_are() -> None:

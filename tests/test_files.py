@@ -79,3 +79,10 @@ def test_a_write_protected_file_is_not_replaced(ordinary_folder: Path) -> None:
     with pytest.raises(PermissionError):
         write_atomic(path, "new")
     assert path.read_text("utf-8") == "old"
+
+
+def test_a_file_is_written_where_there_is_no_fchmod(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on Windows."""
+    monkeypatch.delattr(os, "fchmod")
+    write_atomic(tmp_path / "a", "text")
+    assert (tmp_path / "a").read_text() == "text"

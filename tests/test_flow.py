@@ -41,6 +41,7 @@ READS_AND_BINDINGS = {
     "except as is gone afterwards": ("try:\n    f()\nexcept E as e:\n    print(e)", "E f", "e?"),
     "with": ("with o as h:\n    y = h", "o", "h y"),
     "match": ("match p:\n    case [a]:\n        y = a\n    case _:\n        y = 0\nprint(y)", "p", "a? y"),
+    "while true, bound below the break": ("while True:\n    if c:\n        break\n    y = 1", "c", "y?"),
     "match without a last case": ("match p:\n    case [a]:\n        y = a\nprint(y)", "p y?", "a? y?"),
     "short circuit": ("c and (y := 1)\nprint(y)", "c y?", "y?"),
     "conditional expression": ("z = (y := 1) if c else 2\nprint(y)", "c y?", "y? z"),
@@ -115,6 +116,51 @@ CHANGES = {
         "",
     ),
     "a class that only reads": ("class A:\n    def show(self, o):\n        return o.n\nA().show(x)", ""),
+    "a static method of an instance": (
+        "class A:\n    @staticmethod\n    def put(d):\n        d['k'] = 1\na = A()\na.put(x)",
+        "x",
+    ),
+    "a private parameter": ("class A:\n    def put(self, __d):\n        __d['k'] = 1\nA().put(x)", "x"),
+    "an argument behind a star": ("def f(a, b, c):\n    c['k'] = 1\nf(*y, x)", "x? y?"),
+    "a bound method handed on": ("list(map(x.append, y))", "x?"),
+    "an attribute handed on": ("print(x.value, max(x.sizes))", ""),
+    "the mode of a model": ("m.eval()", "m?"),
+    "the place for a result": ("import numpy as np\nnp.clip(x, 0, 1, x)\nnp.dot(y, y, z)", "x z"),
+    "an estimator that works in place": ("from sklearn.linear_model import Ridge\nRidge(copy_X=False).fit(X, y)", "X?"),
+    "the place for a filter's result": ("from scipy import ndimage\nndimage.median_filter(y, 3, output=x)", "x"),
+    "an estimator that works in place, by name": (
+        "from sklearn.preprocessing import StandardScaler\ns = StandardScaler(copy=False)\nt = s\nt.fit_transform(X)",
+        "X?",
+    ),
+    "what assignments run": (
+        "class A:\n"
+        "    @property\n    def p(self): return 1\n    @p.setter\n    def p(self, v): x.append(v)\n"
+        "    def __setitem__(self, k, v): y[k] = v\n"
+        "    def __delattr__(self, k): z.append(k)\n"
+        "    def __iadd__(self, o): w.append(o)\n"
+        "a = A()\na.p = 1\na['k'] = 2\ndel a.q\na += 1",
+        "w? x? y z?",
+    ),
+    "what a function inside a function gives back": (
+        "def f():\n    def g(x):\n        return x[0]\n    return str(g)\nb = f()\nb.a = 1",
+        "",
+    ),
+    "what a helper puts into a container": (
+        "def put(box, d):\n    box['d'] = d\nb = {}\nput(b, x)\nb['d']['k'] = 1",
+        "x?",
+    ),
+    "what an object of the notebook keeps": (
+        "class A:\n    def add(self, d):\n        self.all.append(d)\na = A()\na.add(x)\na.all[0].n = 1",
+        "x?",
+    ),
+    "what a helper binds to a global": ("def put(d):\n    global g\n    g = d\nput(x)\ng.append(1)", "x?"),
+    "packed into": ("import struct\nstruct.pack_into('i', x, 0, 1)", "x"),
+    "a cast": ("from typing import cast\nb = cast(dict, x)\nb[0] = 1", "x?"),
+    "one of several": ("import random\nrandom.choice(x).n = 1", "x?"),
+    "the array of a frame": (
+        "import pandas as pd\ndf = pd.DataFrame()\na = df.to_numpy()\nb = x.to_numpy()\nb[0] = 1",
+        "x?",
+    ),
     "a figure": ("import matplotlib.pyplot as plt\nfig, ax = plt.subplots()\nax.plot(x, y)", ""),
 }
 

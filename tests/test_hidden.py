@@ -19,6 +19,13 @@ def told(tmp_path: Path, text: str, *codes: str) -> list[str]:
     return [d.message for d in planned(tmp_path, text).diagnostics if d.rule.code in codes]
 
 
+def test_whether_it_is_the_main_program_is_no_hidden_name(tmp_path: Path) -> None:
+    asked = "import sys\nif __name__ == '__main__':\n    x = 1"
+    assert told(tmp_path, f"# %% step:a\n{asked}", "KC217") == []
+    taken = "import sys\nx = vars(sys.modules['__main__'])"
+    assert len(told(tmp_path, f"# %% step:a\n{taken}", "KC217")) == 1
+
+
 def steps(first: str, second: str, shared: str = "") -> str:
     """A notebook with two steps; `shared` are its functions, above them the imports that all rows use."""
     return f"""
@@ -275,6 +282,7 @@ UNSEEN = {
     "a folder that only the run knows": "import tempfile\nsys.path.append(tempfile.mkdtemp())",
     "a folder without the module": "sys.path.append('../other')",
     "the home folder": "sys.path.append('~/src')",
+    "what is no path": "sys.path.append('a\\0b')",
 }
 
 

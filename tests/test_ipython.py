@@ -137,6 +137,8 @@ def test_names_that_a_command_may_read(source: str, names: list[tuple[int, str]]
         ("%%capture\n!pip install a", ["a"]),
         ("get_ipython().system('pip install a')", ["a"]),
         ("get_ipython().run_line_magic('pip', 'install a')", ["a"]),
+        ("!python -m pip -q --timeout 9 install a==1", ["a==1"]),
+        ("!pip --no-cache-dir  install\ta", ["a"]),
     ],
 )  # fmt: skip
 def test_requirements(source: str, requirements: list[str]) -> None:
@@ -144,6 +146,20 @@ def test_requirements(source: str, requirements: list[str]) -> None:
     assert [r for r, _ in done.requirements] == requirements
     assert not done.problems
     assert "system" not in plain(done.source)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "cure"),
+    [
+        ("install -c conda-forge numpy=1.26 -y", "write `%pip install numpy==1.26.*`"),
+        ("install --channel=nvidia -n env python=3.11 cuda::torch==2.1=py311", "write `%pip install torch==2.1`"),
+        ("install a=1.* b==2 c=3=py_0 d", "write `%pip install a==1.* b==2 c==3 d`"),
+        ('install -q "python>=3.9"', "name an image that has the packages"),
+    ],
+)
+def test_what_to_write_in_place_of_conda(arguments: str, cure: str) -> None:
+    (problem,) = translate(f"!conda {arguments}").problems
+    assert problem.hint == f"{cure}, or remove the line"
 
 
 def test_requirement_is_on_its_line() -> None:

@@ -388,6 +388,10 @@ CONFLICTS: dict[str, tuple[list[str], str]] = {
     "a path twice, of one kind": (["volume:d:/d", "volume:e:/d"], "both volumes `d` and `e` at `/d`"),
     "a path twice, spelt in two ways": (["volume:d:/d", "volume:e://d/"], "both volumes `d` and `e` at `/d`"),
     "a volume's name twice": (["volume:d:/d", "secret-volume:d:/e"], "has the volume `d`"),
+    "a root that must not be": (
+        ["security-context:run-as-user:0", "security-context:run-as-non-root:true"],
+        "is to run as user 0, and not as root, so its pod would never start",
+    ),
     "a request above its limit": (["request:cpu:2", "limit:cpu:500m"], "requests 2 of cpu, and its limit is 500m"),
 }
 

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 from support import write_notebook
 
-from kalecompiler import commands
+from kalecompiler import commands, kalemetadata
 from kalecompiler.plan import plan
 
 GOLDEN = Path(__file__).parent / "golden" / "kale_settings.yaml"
@@ -103,3 +104,9 @@ def test_what_is_switched_off_leaves_nothing(tmp_path: Path) -> None:
     assert (
         commands.compile_(write_notebook(tmp_path / "n.ipynb", text, kubeflow_notebook=off), {}).compiled.text == plain
     )
+
+
+@pytest.mark.parametrize("kind", [[], {}, None, 5])
+def test_a_volume_of_no_type_is_a_finding(kind: object) -> None:
+    _, [problem] = kalemetadata.translate({"volumes": [{"type": kind, "name": "v"}]})
+    assert (problem.rule.code, "`v` has no type of pvc" in problem.message) == ("KC132", True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -240,6 +241,17 @@ def test_names_beyond_ascii(tmp_path: Path) -> None:
     assert step(result, "lädt").outputs["größe"].read_text(encoding="utf-8") == "gr-e"
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="file systems elsewhere take no such name")
+def test_a_folder_whose_name_is_no_text(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    spec = package(a=task("write('x', '1')", outputs=["x"]), b=task("print(read('x'))", inputs=["a.x"]))
+    result = run(spec, folder, about={})
+    assert log(result, "b") == "1\n"
+    for path in (result.folder / "run.json", result.folder / "b" / "executor_input.json"):
+        assert json.dumps(str(folder))[1:-1] in path.read_text("utf-8")
+
+
 def test_metrics_are_results_and_an_unbound_variable_is_no_output(tmp_path: Path) -> None:
     code = "metadata.update(metrics={'accuracy': 0.9}, x={'absent': True})"
     result = run(package(a=task(code, outputs=["x", "y"], metrics=["metrics"])), tmp_path)
@@ -329,6 +341,25 @@ def test_a_step_without_outputs_may_write_nothing(tmp_path: Path) -> None:
     assert run(package(a=task(command=NO_OUTPUT)), tmp_path).status is local.Status.SUCCEEDED
 
 
+def test_a_step_that_runs_always_and_needs_what_a_failed_one_did_not_put_out(tmp_path: Path) -> None:
+    score = {"score": {"taskOutputParameter": {"producerTask": "bad", "outputParameterKey": "score"}}}
+    spec = package(
+        bad=task("sys.exit(1)", outputs=["x"]),
+        needs=task(inputs=["bad.x"]),
+        has=task("print(parameters)", parameters=score),
+    )
+    spec["components"]["comp-bad"]["outputDefinitions"]["parameters"] = {"score": {"parameterType": "STRING"}}
+    spec["components"]["comp-has"]["inputDefinitions"]["parameters"]["score"]["defaultValue"] = "none"
+    for name in ("needs", "has"):
+        spec["root"]["dag"]["tasks"][name]["triggerPolicy"] = {"strategy": "ALL_UPSTREAM_TASKS_COMPLETED"}
+    result = run(spec, tmp_path)
+    assert statuses(result) == {"bad": "failed", "has": "succeeded", "needs": "failed"}
+    assert log(result, "has") == "{'score': 'none'}\n"
+    failure = step(result, "needs").failure
+    assert failure is not None
+    assert failure.message == "cannot be started: its input x comes from bad, which put out nothing"
+
+
 def test_a_full_disk_is_a_failed_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     original = Path.write_text
 
@@ -345,6 +376,23 @@ def test_a_full_disk_is_a_failed_step(tmp_path: Path, monkeypatch: pytest.Monkey
     assert failure.message.startswith("cannot be started: No space left on device")
 
 
+def test_what_cannot_be_removed_before_another_try_is_a_failed_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(local.runner.shutil, "rmtree", refuse)
+    spec = package(a=task("os.mkdir('sub'); sys.exit(3)"), b=task("time.sleep(0.1)"))
+    spec["root"]["dag"]["tasks"]["a"]["retryPolicy"] = {"maxRetryCount": 2}
+    result = run(spec, tmp_path, isolate=True)
+    assert statuses(result) == {"a": "failed", "b": "succeeded"}
+    failure = step(result, "a").failure
+    assert failure is not None
+    assert failure.message.startswith("exited with status 3; what it left cannot be removed to try again: Permission")
+    assert step(result, "a").log is not None
+
+
 PIECES = {"format": 1, "code": [{"name": "churn.ipynb train[1]"}, {"name": "churn.ipynb train[2]"}]}
 RAISES = """
 source = "def f(x):\\n    return 1 / x\\n\\nf(0)"
@@ -353,9 +401,27 @@ exec(compile(source, "churn.ipynb train[2]", "exec"))
 """
 
 
+CAUGHT = (
+    "import traceback\ntry:\n    exec(compile('1 / 0', 'churn.ipynb train[1]', 'exec'))\nexcept ZeroDivisionError:\n"
+)
+CAUGHT += "    traceback.print_exc()\n"
+SAYS = "print('kalec: step train {}', file=sys.stderr); sys.exit({})"
+
+
 @pytest.mark.parametrize(
     ("code", "carried", "expected"),
     [
+        pytest.param(CAUGHT + "os.kill(os.getpid(), signal.SIGKILL)", PIECES, None, id="killed after another error"),
+        pytest.param(
+            CAUGHT + SAYS.format("was terminated in churn.ipynb train[2]", 143), PIECES, None, id="told to end"
+        ),
+        pytest.param(CAUGHT + SAYS.format("failed: no input", 1), PIECES, None, id="the runtime's own"),
+        pytest.param(
+            CAUGHT + SAYS.format("failed in churn.ipynb train[2], line 4: sys.exit(3) was called", 3),
+            PIECES,
+            local.Place("churn.ipynb train[2]", 4),
+            id="sys.exit after another error",
+        ),
         pytest.param(
             RAISES, PIECES, local.Place("churn.ipynb train[2]", 2), id="innermost frame of the last traceback"
         ),
@@ -430,6 +496,12 @@ def test_paths_are_absolute_from_a_relative_folder(tmp_path: Path, monkeypatch: 
     monkeypatch.chdir(tmp_path)
     result = local.run(package(a=task(outputs=["x"])), arguments={}, folder=Path("runs"), workdir=Path(), jobs=1)
     assert step(result, "a").outputs["x"] == tmp_path / "runs" / result.run / "a" / "x"
+
+
+def test_a_folder_named_latest_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "runs" / "latest").mkdir(parents=True)
+    result = run(package(a=task()), tmp_path)
+    assert {path.name for path in (tmp_path / "runs").iterdir()} == {"latest", result.run}
 
 
 def test_latest_points_to_the_last_run(tmp_path: Path) -> None:

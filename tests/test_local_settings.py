@@ -14,7 +14,7 @@ from support import write_notebook
 
 from kalecompiler import commands, local, progress
 from kalecompiler.diagnostics import UsageError
-from kalecompiler.local import Event, Failure, RunResult, StepResult, StepRetrying
+from kalecompiler.local import Event, Failure, RunResult, StepEnded, StepResult, StepRetrying
 
 SECRET = "canary-s3cr3t/Ü"
 
@@ -175,6 +175,7 @@ def test_a_secret_reaches_the_step_and_stays_nowhere(
     outside = tmp_path / "secrets"
     outside.mkdir()
     (outside / "password").write_text(SECRET, encoding="utf-8")
+    (outside / "store.jks").write_bytes(b"\xfe\xed\xff")  # what no step asks for may be no text
     (tmp_path / "secret.env").write_text(f"# mine\nexport password='{SECRET}'\n", encoding="utf-8")
     monkeypatch.delenv("DB_PASSWORD", raising=False)
     if kind == "env":
@@ -196,6 +197,23 @@ def test_a_failing_step_does_not_tell_its_secret_either(tmp_path: Path, monkeypa
     run = Run(tmp_path, USE + "\nraise ValueError(p)")
     assert SECRET not in str(run.step("a").failure)
     assert "ValueError: ***" in run.log("a")
+
+
+def test_a_run_that_is_given_up_does_not_tell_it_either(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DB_PASSWORD", SECRET)
+    (tmp_path / "pyproject.toml").touch()
+    text = USE + "\nopen('said', 'w').close()\nimport time\ntime.sleep(60)\n# %% step:b\nimport os, time\n"
+    text += "while not os.path.exists('said'):\n    time.sleep(0.01)"
+    path = write_notebook(tmp_path / "n.ipynb", text)
+
+    def broken(event: Event) -> None:
+        if isinstance(event, StepEnded):
+            raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        commands.run(path, commands.compile_(path, {}), commands.RunRequest(jobs=2), broken)
+    (log,) = tmp_path.glob(".kalec/runs/n-*/a/log.txt")
+    assert log.read_text("utf-8") == f"{len(SECRET)} ***\n"
 
 
 @pytest.mark.parametrize(

@@ -105,6 +105,18 @@ def test_a_step_that_ignores_sigterm_is_killed_after_a_while(tmp_path: Path, sta
     assert not list(filter(alive, noted(tmp_path)))
 
 
+def test_a_step_that_ends_well_when_it_is_told_to_has_stopped(tmp_path: Path, started: Any) -> None:
+    """It left no output, which would be a failure, and one to be tried again in an hour."""
+    spec = two("signal.signal(signal.SIGTERM, lambda *_: os._exit(0))\n" + WAITS)
+    for name in ("a", "b"):
+        spec["components"][f"comp-{name}"]["outputDefinitions"]["artifacts"] = {"x": {"artifactType": {}}}
+        spec["root"]["dag"]["tasks"][name]["retryPolicy"] = {"maxRetryCount": 3, "backoffDuration": "3600s"}
+    process = start(started, tmp_path, spec)
+    process.send_signal(signal.SIGTERM)
+    result = json.loads(process.communicate(timeout=20)[0])
+    assert [found["status"] for found in result["steps"]] == ["stopped", "stopped", "not-run"]
+
+
 def test_the_second_interrupt_does_not_wait(tmp_path: Path, started: Any) -> None:
     """With a grace of ten minutes only the second signal can be what ends it."""
     runner = RUNNER.replace("here =", "local.runner.GRACE_SECONDS = 600; here =")

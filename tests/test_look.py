@@ -334,6 +334,12 @@ def test_a_failed_step_shows_what_it_had(here: Here, made: Made) -> None:
         (("show", "latest", "--export", "x.csv"), "--export is for a variable"),
         (("show", "latest", "--code"), "--code is for a step"),
         (("show", "latest", "--wait"), "--wait and --timeout are for the runs of an endpoint"),
+        (("show", "latest", "--pipeline-root", "s3://b"), "--pipeline-root is for the runs of an endpoint"),
+        (("diff", "latest", "latest", "--pipeline-root", "s3://b"), "--pipeline-root is for the runs of an endpoint"),
+        (
+            ("checkout", "latest", "--step", "a", "--from-notebook", "n.ipynb"),
+            "--from-notebook is for the runs of an endpoint",
+        ),
         (
             ("show", "latest", "--folder", ".", "--host", "http://localhost:1"),
             "--folder is for runs that are kept here",

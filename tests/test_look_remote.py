@@ -19,6 +19,7 @@ from endpoint.lineage import artifacts, uri
 from submitting import ROOT, Here, clean_surroundings
 from support import write_notebook
 
+from kalecompiler.snapshots.manifest import FORMAT
 from kalecompiler.submit import protowire, stored
 from kalecompiler.submit.buckets import bucket
 from kalecompiler.submit.protowire import WireProblem
@@ -218,6 +219,10 @@ def test_a_snapshot_that_is_gone_or_damaged_is_told(here: Here, ran: Ran) -> Non
     out = here.kalec("diff", run, run, *ran.at).out
     assert "it may be deleted" in out
     assert "is damaged: its first line is no JSON object" in out
+    for variables in ({}, {"variables": {"note": 5}}, {"variables": {"note": {"size": "x"}}}):
+        (ran.step(run, "end") / "snapshot").write_text(json.dumps({"format": FORMAT, **variables}) + "\n")
+        result = here.kalec("diff", run, run, *ran.at)
+        assert (result.status, "is damaged: what it says of its variables" in result.out) == (0, True)
     shown = here.kalec("show", run, "scale", *ran.at)
     assert shown.status == 0
     assert "nothing is kept of this step" in shown.out
@@ -421,3 +426,8 @@ def test_messages_are_read_as_they_are_written() -> None:
     data = protowire.text(1, "größe") + protowire.integer(2, 300)
     assert dict(protowire.fields(data)) == {1: "größe".encode(), 2: 300}
     assert protowire.message(protowire.frame(data)) == data
+
+
+@pytest.mark.parametrize("number", [0, 5, -1, -(2**63)])
+def test_whole_numbers_may_be_negative(number: int) -> None:
+    assert stored.read_value(protowire.integer(1, number % 2**64)) == number

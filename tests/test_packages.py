@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import write_notebook
 
 from kalecompiler import packages, requirementfile
 from kalecompiler.imports import Import, imports_of, relative_imports
 from kalecompiler.localmodules import LocalModules, local_modules
 from kalecompiler.packages import distribution, doubts, resolve
+from kalecompiler.plan import plan
 
 
 def imported(*modules: str) -> list[Import]:
@@ -237,13 +239,16 @@ def test_no_doubt_about_what_is_installed_as_the_table_says(monkeypatch: pytest.
         ("-r more.txt\nb", ["more==1", "b"]),
         ("-rmore.txt\n--requirement=more.txt", ["more==1", "more==1"]),
         ("a @ https://x.org/a#frag", ["a @ https://x.org/a#frag"]),
+        ("a @ https://x.org/a.whl\nhttps://x.org/b.tar.gz", ["a @ https://x.org/a.whl", "https://x.org/b.tar.gz"]),
+        ("a @ file:///croot/a\nb.zip\nc[x]@./c", []),
         ("\ufeffa\r\nb\r\n", ["a", "b"]),
         ("a[x,y]>=1,<2", ["a[x,y]>=1,<2"]),
         ("", []),
     ],
     ids=[
         "comments", "a lock with hashes", "markers", "options and paths", "another file", "spellings of another file",
-        "a direct reference", "a byte order mark and Windows line ends", "extras", "an empty file",
+        "a direct reference", "files of an address", "files of this machine", "a byte order mark and Windows line ends",
+        "extras", "an empty file",
     ],
 )  # fmt: skip
 def test_requirements_file(tmp_path: Path, text: str, lines: list[str]) -> None:
@@ -254,21 +259,33 @@ def test_requirements_file(tmp_path: Path, text: str, lines: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "code", "message"),
+    ("text", "message", "cure"),
     [
-        (b"not a requirement", "KC322", "has on line 1 what is not a requirement: `not a requirement`"),
-        (b"a\\\n\n=b", "KC322", "line 3"),
-        (b"\xff\xfe", "KC322", "is not UTF-8 text"),
-        (b"-r requirements.txt", "KC322", "names itself"),
-        (b"-r nowhere.txt", "KC322", "`nowhere.txt` cannot be read: no such file or directory"),
+        (b"not a requirement", "on line 1 what is not a requirement: `not a requirement`", "one requirement a line"),
+        (b"a\\\n\n=b", "line 3", "one requirement a line"),
+        (b"\xff\xfe", "is not UTF-8 text", "save it as UTF-8"),
+        (b"-r requirements.txt", "names itself", "remove the line"),
+        (b"-r nowhere.txt", "`nowhere.txt` cannot be read: no such file or directory", "put it there"),
+        (b"a\nb @ git+HTTPS://me:tok3n@x.org/b", "is wrong on line 2: it holds an address with a user", "leave it out"),
     ],
-    ids=["no requirement", "no requirement further down", "other encoding", "a circle", "a missing nested file"],
+    ids=["no requirement", "no requirement further down", "other encoding", "a circle", "a missing file", "a password"],
 )
-def test_bad_requirements_file(tmp_path: Path, text: bytes, code: str, message: str) -> None:
+def test_bad_requirements_file(tmp_path: Path, text: bytes, message: str, cure: str) -> None:
     (tmp_path / "requirements.txt").write_bytes(text)
     [problem] = requirementfile.read_requirements(tmp_path / "requirements.txt").problems
-    assert problem.rule.code == code
+    assert problem.rule.code == "KC322"
     assert message in problem.message
+    assert cure in (problem.hint or "")
+    assert "tok3n" not in f"{problem.message} {problem.hint}"
+
+
+def test_constraints_give_versions_and_install_nothing(tmp_path: Path) -> None:
+    (tmp_path / "requirements.txt").write_text("-c pins.txt\npandas")
+    (tmp_path / "pins.txt").write_text("pandas==2\nscipy==1")
+    found = requirementfile.read_reference("-r requirements.txt", tmp_path)
+    assert (found.lines, found.pinned) == (("pandas",), ("pandas==2", "scipy==1"))
+    found = requirementfile.read_reference("-c requirements.txt", tmp_path)
+    assert (found.lines, found.pinned) == ((), ("pandas", "pandas==2", "scipy==1"))
 
 
 def test_missing_requirements_file_of_a_cell_is_a_warning(tmp_path: Path) -> None:
@@ -367,3 +384,19 @@ def test_link_out_of_the_folder_is_not_followed(tmp_path: Path) -> None:
     found = found_in(tmp_path / "nb", {}, "a", "c")
     assert [path for path, _ in found.files] == ["c.py"]
     assert [p.rule.code for p in found.problems] == ["KC324"]
+
+
+def test_links_that_lead_nowhere_do_not_hide_the_modules_beside_them(tmp_path: Path) -> None:
+    (tmp_path / "circle").symlink_to("circle")
+    (tmp_path / "lost.py").symlink_to("nowhere.py")
+    found = found_in(tmp_path, {"helpers.py": "x = 1"}, "helpers", "lost")
+    assert [path for path, _ in found.files] == ["helpers.py"]
+    assert [item.module for item in found.imports] == ["lost"]
+
+
+def test_a_step_takes_the_version_that_it_installs_itself_and_another_the_last(tmp_path: Path) -> None:
+    cells = [f"# %% step:{name}\n%pip install pandas=={number}\npandas.x" for name, number in (("a", 1), ("b", 2))]
+    text = "\n".join(["# %% imports\n%pip install pandas==3\nimport pandas", *cells, "# %% step:c\npandas.y"])
+    steps = plan(write_notebook(tmp_path / "n.ipynb", text), {}).draft.steps
+    found = {step.name: [package.requirement for package in step.packages] for step in steps}
+    assert found == {"a": ["pandas==1"], "b": ["pandas==2"], "c": ["pandas==2"]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import os
 import re
 import runpy
@@ -87,6 +88,7 @@ def test_what_is_in_the_wheel_compiles_a_notebook(built: Path, tmp_path: Path) -
     assert (tmp_path / "n.yaml").exists()
 
 
+@functools.cache
 def imports(path: Path) -> set[str]:
     """The top-level names that a module imports, wherever in it, those for type checkers left out."""
     tree = ast.parse(path.read_text(encoding="utf-8"))

@@ -5,8 +5,10 @@ from __future__ import annotations
 import getpass
 import hashlib
 import json
+import os
 import platform
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,9 @@ from support import write_notebook
 
 from kalecompiler import provenance
 from kalecompiler.cli import main
-from kalecompiler.commands import compile_
+from kalecompiler.commands import RunRequest, compile_, run
 from kalecompiler.reporting import twins
+from kalecompiler.snapshots import find
 from kalecompiler.submit import versions
 from kalecompiler.version import VERSION
 
@@ -85,6 +88,18 @@ def test_the_record_says_who_when_what_and_with_which(tmp_path: Path) -> None:
     assert (score["metrics"], score["failure"]) == ({"score": 9}, None)
 
 
+def test_a_notebook_that_is_saved_while_it_is_compiled_is_kept_as_it_was_compiled(tmp_path: Path) -> None:
+    path = write_notebook(tmp_path / "n.ipynb", "# %% step:one\na = 1\n")
+    before, package = path.read_bytes(), compile_(path, {})
+    write_notebook(path, "# %% step:one\na = 2\n")
+    run(path, package, RunRequest(), lambda event: None)
+    (store,) = find.stores_near(tmp_path)
+    (kept,) = store.runs()
+    assert kept.notebook is not None
+    assert store.read(kept.notebook) == before
+    assert latest(tmp_path)["provenance"]["notebook"]["sha256"] == hashlib.sha256(before).hexdigest()
+
+
 def test_git_is_told_with_what_was_changed(tmp_path: Path) -> None:
     notebook, other = tmp_path / "n.ipynb", tmp_path / "other.py"
     assert provenance.git(notebook) is None
@@ -103,6 +118,30 @@ def test_git_is_told_with_what_was_changed(tmp_path: Path) -> None:
     notebook.write_text("{ }")
     assert provenance.git(notebook) == clean | {"dirty": True, "notebook": True}
     assert provenance.git(tmp_path / "untracked.ipynb") == clean | {"dirty": True}
+
+
+def test_git_is_asked_of_that_notebook_whatever_names_there_are(tmp_path: Path) -> None:
+    git(tmp_path, "init", "-q", "-b", "trunk")
+    (tmp_path / "sub").mkdir()
+    for name in ("a1.ipynb", "a[1].ipynb"):
+        (tmp_path / name).write_text("{}")
+    (tmp_path / ".gitignore").write_text("own.ipynb\nsub\n")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-q", "-m", "one")
+    (tmp_path / "a1.ipynb").write_text("{ }")
+    known = provenance.git(tmp_path / "a[1].ipynb")
+    assert known is not None
+    assert (known["dirty"], known["notebook"]) == (True, False)
+    for ignored in (tmp_path / "own.ipynb", tmp_path / "sub" / "n.ipynb"):  # the commit has neither
+        ignored.write_text("{}")
+        known = provenance.git(ignored)
+        assert known is not None
+        assert known["notebook"]
+    if sys.platform == "linux":
+        git(tmp_path, "checkout", "-q", "-b", os.fsdecode(b"caf\xe9"))
+        known = provenance.git(tmp_path / "a1.ipynb")
+        assert known is not None
+        assert known["branch"] == "caf\ufffd"
 
 
 def test_a_run_under_way_has_a_record_already(tmp_path: Path) -> None:

@@ -322,6 +322,98 @@ def test_a_run_that_was_killed_is_reported_on_as_far_as_its_folder_tells(folder:
     assert "running" in page(killed).text
 
 
+def test_a_file_that_was_too_large_for_a_digest_is_listed_without_one(folder: Path, tmp_path: Path) -> None:
+    moved = shutil.copytree(folder, tmp_path / "moved")
+    record = json.loads((moved / "run.json").read_text("utf-8"))
+    record["provenance"]["files"] = [{"path": "large.bin", "size": 300 << 20, "modified": 1.0}]
+    (moved / "run.json").write_text(json.dumps(record), "utf-8")
+    assert main(["report", str(moved)]) == 0
+    assert "large.bin, 3" in page(moved).text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[1]",
+        '{"artifacts": 3}',
+        '{"artifacts": {"frame": 3}}',
+        '{"artifacts": {"frame": {"artifacts": [5]}}}',
+        '{"artifacts": {"frame": {"artifacts": [{"metadata": 5}]}}}',
+    ],
+)
+def test_what_a_step_put_out_in_another_shape_counts_as_not_there(tmp_path: Path, text: str) -> None:
+    from kalecompiler.reporting.record import made_by
+
+    (tmp_path / "executor_output.json").write_text(text, "utf-8")
+    (tmp_path / "executor_input.json").write_text(text, "utf-8")
+    assert [made.metadata for made in made_by(tmp_path)] in ([], [{}])
+
+
+def test_a_record_without_provenance_is_reported_on(folder: Path, tmp_path: Path) -> None:
+    moved = shutil.copytree(folder, tmp_path / "moved")
+    record = json.loads((moved / "run.json").read_text("utf-8"))
+    del record["provenance"]
+    (moved / "run.json").write_text(json.dumps(record), "utf-8")
+    assert main(["report", str(moved)]) == 0
+    assert "provenance" not in {a.get("id") for _, a in page(moved).tags}
+
+
+def test_a_damaged_run_is_no_bug_of_ours(folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    moved = shutil.copytree(folder, tmp_path / "moved")
+    good = json.loads((moved / "run.json").read_text("utf-8"))
+    damage: dict[str, list[Any]] = {
+        "graph": [3, {}, {"steps": 3}],
+        "steps": [3, [3], [{"name": "a"}]],
+        "tasks": [{}, 3],
+        "ran": [{}],
+        "cells": [[]],
+    }
+    for key, values in damage.items():
+        for value in values:
+            (moved / "run.json").write_text(json.dumps(good | {key: value}), "utf-8")
+            assert main(["report", str(moved)]) == 2, (key, value)
+            assert "run.json is damaged, or of another version of kalecompiler" in capfd.readouterr().err
+    (moved / "run.json").write_text(json.dumps(good), "utf-8")
+    for text in ("{}", "[]", "{"):
+        (moved / "notebook.ipynb").write_text(text, "utf-8")
+        assert main(["report", str(moved)]) == 2
+        assert "notebook.ipynb cannot be read: " in capfd.readouterr().err
+
+
+def test_a_page_of_somebody_elses_run_shows_no_file_of_ours(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "private.txt").write_text("PRIVATE")
+    moved = shutil.copytree(folder, tmp_path / "moved")
+    artifact = {"artifacts": [{"name": "x", "type": {"schemaTitle": "system.HTML"}, "uri": "", "metadata": {}}]}
+    ports = {"../../private.txt": artifact, "linked": artifact}
+    (moved / "load" / "linked").symlink_to(tmp_path / "private.txt")
+    (moved / "load" / "log.txt").unlink()
+    (moved / "load" / "log.txt").symlink_to(tmp_path / "private.txt")
+    for name, document in (("input", {"outputs": {"artifacts": ports}}), ("output", {"artifacts": ports})):
+        (moved / "load" / f"executor_{name}.json").write_text(json.dumps(document), "utf-8")
+    record = json.loads((moved / "run.json").read_text("utf-8"))
+    shutil.copytree(moved / "load", tmp_path / "outside")
+    (tmp_path / "outside" / "log.txt").unlink()
+    (tmp_path / "outside" / "log.txt").write_text("PRIVATE", "utf-8")
+    record["steps"].append(record["steps"][0] | {"task": "../outside"})
+    (moved / "run.json").write_text(json.dumps(record), "utf-8")
+    assert main(["report", str(moved)]) == 0
+    assert "PRIVATE" not in (moved / "report.html").read_text("utf-8")
+    assert "a link, which may lead anywhere" in (moved / "report.html").read_text("utf-8")
+
+
+def test_of_a_very_long_log_the_middle_is_left_out_unread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from kalecompiler.reporting import record
+
+    monkeypatch.setattr(record, "LONGEST_LOG", 10)
+    path = tmp_path / "log.txt"
+    path.write_text("0123456789", "utf-8")
+    assert record.log(path) == "0123456789"
+    path.write_text("é" + "x" * 500 + "é", "utf-8")
+    monkeypatch.setattr(Path, "read_text", None)  # it may be larger than memory
+    monkeypatch.setattr(Path, "read_bytes", None)
+    assert record.log(path) == f"éxxx\n[... 494 bytes left out: {path} ...]\nxxxé"
+
+
 def test_without_nbconvert_the_notebook_is_written_and_the_page_says_what_it_needs(
     folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -354,9 +446,22 @@ def test_html_that_is_too_large_gives_way_to_plain_text(monkeypatch: pytest.Monk
         ("x<!-- c -->", "x"),
         ("<script>1</script><i onclick='x'>y</i>", "<i>y</i>"),
         ("<a href='javascript:alert(1)'>z</a>", "<a>z</a>"),
+        ("<a href='\x01java\tscript:alert(1)'>z</a>", "<a>z</a>"),
+        ("<![CDATA[><img src=x onerror=alert(1)>]]>x", "x"),
+        ("<?php ?>x", "x"),
         ("<table border='1'><tr><td>&lt;script&gt;</td></tr></table>", None),
     ],
-    ids=["unclosed", "closed too often", "comment", "active", "address that runs", "table"],
+    ids=[
+        "unclosed",
+        "closed too often",
+        "comment",
+        "active",
+        "address that runs",
+        "hidden address",
+        "cdata",
+        "instruction",
+        "table",
+    ],
 )
 def test_html_of_outputs_is_tamed(html: str, tamed: str | None) -> None:
     from kalecompiler.reporting.cellhtml import tame
@@ -388,12 +493,25 @@ def test_styles_of_outputs_stay_with_them(html: str, result: str) -> None:
         assert re.fullmatch(r"<div class='boxed'><div><template shadowrootmode='open'>.*</template></div></div>", found)
 
 
+def test_long_names_of_steps_are_not_cut_off_in_the_timeline() -> None:
+    from kalecompiler.reporting import drawing
+    from kalecompiler.reporting.record import Ran, Run
+
+    times = ("2030-01-01T00:00:00.000+00:00", "2030-01-01T00:00:02.000+00:00")
+    steps = [Ran(name, "task", "succeeded", 2.0, *times) for name in ("load", "train-" + "x" * 57)]
+    text = drawing.timeline(Run(Path(), {}, tuple(steps)))
+    ends = [float(x) for x in re.findall(r'<text x="([^"]+)"[^>]*text-anchor="end"', text)]
+    assert min(ends) > 63 * 7  # an average letter of 12 pixels is that wide
+    (width,) = re.findall(r'<svg [^>]*width="(\d+)"', text)
+    assert float(width) > max(ends) + drawing.WIDTH + 60
+
+
 def test_charts_of_metrics_are_drawn_from_kfps_metadata() -> None:
     from kalecompiler.reporting import drawing
 
     specs = [{"displayName": "<a>"}, {"displayName": "b"}]
-    table = drawing.confusion({"annotationSpecs": specs, "rows": [{"row": [5, 1]}, {"row": [0, 4]}]})
-    assert re.findall(r"<td style[^>]*>(\d+)</td>", table) == ["5", "1", "0", "4"]
+    table = drawing.confusion({"annotationSpecs": specs, "rows": [{"row": [1234567, 1.0]}, {"row": [0, 0.25]}]})
+    assert re.findall(r"<td style[^>]*>([^<]+)</td>", table) == ["1234567", "1", "0", "0.25"]
     assert "<th>&lt;a&gt;</th>" in table
     points = [(1, 0, 0), (0.5, 0, 1), (0, 1, 1)]
     keys = ("confidenceThreshold", "falsePositiveRate", "recall")

@@ -102,6 +102,15 @@ def test_a_variable_early_from_one_step_and_late_from_another(tmp_path: Path) ->
     assert (done.stdout, done.stderr) == ("onetwo\n", "")
 
 
+def test_what_definitions_change_on_their_way_is_loaded_again(tmp_path: Path) -> None:
+    outputs = [output("a"), output("b"), output("c")]
+    made = run(tmp_path / "made", step("b = []\na, c = [b], [b]", name="make", outputs=outputs))
+    inputs = [take("a", "make"), take("b", "make", early=None), take("c", "make")]
+    code = [piece("b.append(1)", "definition"), piece("print(a, b, c, a[0] is b is c[0])")]
+    done = run(tmp_path / "done", step(*code, inputs=inputs), {"make": made})
+    assert (done.status, done.out, done.err) == (0, "[[]] [] [[]] True\n", "")
+
+
 def test_a_bond_that_early_inputs_cannot_keep_is_said(tmp_path: Path) -> None:
     """`b` holds an instance of a class that is defined only when `a` is there."""
     made = run(tmp_path, step("class P: pass\na = []\nb = [a, P()]", name="make", outputs=[output("a"), output("b")]))

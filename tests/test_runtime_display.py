@@ -114,6 +114,38 @@ def test_rich_representations_are_kept_and_a_failing_one_is_said(tmp_path: Path)
     assert (done.out, done.err) == ("rich\n", warning)
 
 
+ODD = """
+class Odd:
+    def _repr_html_(self): return "no", "metadata"
+    def _repr_markdown_(self): return "m", {"a": 1}
+    def _repr_json_(self): return ring
+    def _repr_mimebundle_(self, **options): return {("no", "text"): "x", "text/latex": "t"}
+    def __repr__(self): return "odd"
+ring = {}
+ring["ring"] = ring
+"""
+
+
+def test_representations_that_make_no_sense_do_not_stop_the_step(tmp_path: Path) -> None:
+    done = shown(tmp_path, ODD + "Odd()", "print('next')")
+    assert (done.status, done.out) == (0, "odd\nnext\n")
+    said, odd = done.display[0]["outputs"]
+    assert said["text"] == done.err
+    assert done.err.startswith("kalec: warning: _repr_html_ of Odd: ")
+    assert done.err.endswith("kalec: warning: not kept: Circular reference detected\n")
+    assert odd["data"] == {"text/plain": "odd", "text/markdown": "m", "text/latex": "t"}
+    assert odd["metadata"] == {"text/markdown": {"a": 1}}
+
+
+def test_a_figure_that_cannot_be_drawn_is_said_and_does_not_stop_the_step(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    draw = "import matplotlib.pyplot as plt\nplt.title('$no{$');"
+    done = shown(tmp_path, draw, draw + "\nplt.show()\nprint('same')", "print('next')")
+    figure = "<Figure size 640x480 with 1 Axes>\n"
+    assert (done.status, done.out) == (0, f"{figure}{figure}same\nnext\n")
+    assert done.err.count("kalec: warning: no figure: ") == 2
+
+
 def test_only_cells_are_echoed_but_all_streams_are_kept(tmp_path: Path) -> None:
     done = shown(
         tmp_path,
@@ -146,6 +178,26 @@ def test_every_piece_that_was_begun_has_its_times(tmp_path: Path) -> None:
     assert pieces[0]["outputs"] == []
     assert pieces[0]["seconds"] >= 0.1 > pieces[1]["seconds"]
     assert pieces[0]["started"] + pieces[0]["seconds"] <= pieces[1]["started"] <= pieces[2]["started"]
+
+
+def test_an_error_that_has_no_text_is_shown_as_by_python(tmp_path: Path) -> None:
+    code = "class E(Exception):\n    def __str__(self): return None\nraise E"
+    done = shown(tmp_path, code, snapshot={"port": "state", "level": "passed"})
+    assert (done.status, done.err.splitlines()[-2:]) == (
+        1,
+        ["E: <exception str() failed>", "kalec: step work failed in nb.ipynb work[1], line 3"],
+    )
+    assert done.display[0]["outputs"][0]["traceback"] == done.err.splitlines()[:-1]
+
+
+def test_an_error_is_shown_also_where_the_cells_took_the_streams_away(tmp_path: Path) -> None:
+    done = shown(tmp_path, "import sys\nprint('here')\nsys.stdout.close()\nsys.stderr = None", "1 / 0")
+    assert (done.status, done.out, done.err.splitlines()[-1:]) == (
+        1,
+        "here\n",
+        ["kalec: step work failed in nb.ipynb work[2], line 1"],
+    )
+    assert done.err.count("Traceback") == 1
 
 
 def test_an_error_around_the_cells_is_kept(tmp_path: Path) -> None:

@@ -142,6 +142,14 @@ def test_what_cannot_be_told_is_not_compared(tmp_path: Path, code: str) -> None:
     assert (done.status, done.err) == (0, "")
 
 
+def test_what_cannot_be_told_any_more_is_said(tmp_path: Path) -> None:
+    made = run(tmp_path / "made", step("x = {}", name="make", outputs=[output("x")]))
+    code = "import threading\nx['lock'] = threading.Lock()"
+    done = run(tmp_path / "done", step(code, inputs=[take("x", "make")], guards=["x"]), {"make": made})
+    warning = "kalec: warning: nobody can tell whether it changed 'x' in place, as it cannot be pickled now"
+    assert (done.status, done.err) == (0, warning + "; the steps after it get 'x' as it was\n")
+
+
 def _needs(kind: str, code: str) -> None:
     for library in ("numpy", "pandas", "scipy", "sklearn"):
         if library in SETUP[kind] + code:

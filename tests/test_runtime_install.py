@@ -144,6 +144,23 @@ def test_the_index(
             "a @ git+https://h/r@c0",
             id="from a repository",
         ),
+        pytest.param(
+            {
+                "download_info": {
+                    "url": "https://h/r",
+                    "vcs_info": {"vcs": "git", "commit_id": "c0"},
+                    "subdirectory": "python",
+                },
+                "is_direct": True,
+            },
+            "a @ git+https://h/r@c0#subdirectory=python",
+            id="from a folder of a repository",
+        ),
+        pytest.param(
+            {"download_info": {"url": "https://x/a.zip", "subdirectory": "b"}, "is_direct": True},
+            "a @ https://x/a.zip#subdirectory=b",
+            id="from a folder of an archive",
+        ),
     ],
 )
 def test_what_the_resolver_found(item: dict[str, Any], requirement: str) -> None:

@@ -187,12 +187,16 @@ OUTPUTS = [{"variable": "a", "for": ["b"]}]
         pytest.param(code("x = 1\nprint(x)"), (), id="print returns nothing"),
         pytest.param(code("import matplotlib.pyplot as p\nx = p.figure()"), ("rich", "watched"), id="figures"),
         pytest.param(code("import seaborn\nshow(x)"), ("rich",), id="another library's figures"),
+        pytest.param(code("for c in df:\n    df[c].hist()"), ("rich",), id="figures that pandas draws"),
         pytest.param(code("from IPython.display import HTML"), ("rich", "watched"), id="objects of IPython"),
         pytest.param(code("x = await f()"), ("loop",), id="a coroutine"),
         pytest.param(
             {"tracking": {"trackers": [{"name": "mlflow"}, {"name": "a plug-in"}]}},
             ("mlflow", "telling"),
             id="trackers",
+        ),
+        pytest.param(
+            {"tracking": {"trackers": [], "secrets": ["KEY"]}}, ("telling", "withheld"), id="a secret not to be told"
         ),
         pytest.param({"outputs": OUTPUTS}, ("outputs",), id="a value handed on"),
         pytest.param({"outputs": OUTPUTS, **code("a = lambda: 1")}, ("byvalue", "outputs"), id="a lambda"),

@@ -77,6 +77,10 @@ def test_metadata_is_strict_json_and_small(tmp_path: Path) -> None:
     json.dumps(told, allow_nan=False).encode("utf-8")
     assert list(told["dtypes"]) == ["name", "password", "\\ud800"] and told["rows"] == 2 and told["columns"] == 3
     assert "Ada" not in json.dumps(told)
+    named = ["dtype", "shape", "name", "columns"]
+    hidden = saved(tmp_path, pandas.DataFrame([["Ada"] * 4], columns=named))
+    assert list(hidden["dtypes"]) == named and "Ada" not in json.dumps(hidden)
+    assert values.describe(pandas.Series([0.5], index=["columns"]))["dtype"] == "float64"
     wide = saved(tmp_path, pandas.DataFrame([[0] * 500], columns=[f"c{n}" * 100 for n in range(500)]))
     assert len(json.dumps(wide)) < 10_000 and wide["columns"] == 500
 

@@ -3,6 +3,10 @@ and then it says so."""
 
 from __future__ import annotations
 
+import html
+import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,6 +14,8 @@ from support import write_notebook
 from test_local_settings import SECRET, Run
 
 from kalecompiler import commands
+from kalecompiler.local import masking
+from kalecompiler.runtime import values, withheld
 from kalecompiler.snapshots.store import Store
 
 TEXT = """
@@ -24,6 +30,7 @@ plain = 5
 def closure():
     return lambda: value
 late = closure()
+os.system("true " + value)
 url = f"db://me:{value}@host"
 print("log", value, file, file=sys.stderr)
 holder
@@ -63,6 +70,38 @@ def test_it_is_in_no_file_of_the_run_but_that_of_the_variable_that_is_handed_on(
     assert places_of(folder.parents[2], "canary-of-a-file") == []
 
 
+ODD = "p@'\"w<o>r&d\\x\ty\u00dc"
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        str,
+        repr,
+        ascii,
+        lambda text: repr({'k"': [text]}),
+        lambda text: repr("\"'" + text),
+        html.escape,
+        lambda text: html.escape(text, quote=False),
+        lambda text: html.escape(repr(text)),
+        lambda text: text.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;"),
+        lambda text: text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;"),
+    ],
+    ids=["text", "repr", "ascii", "in a dict", "other quotes", "html", "pandas", "repr in html", "report", "xml"],
+)
+@pytest.mark.parametrize("carry", [str, json.dumps, lambda text: json.dumps(text, ensure_ascii=False)])
+def test_it_is_masked_however_it_is_written(
+    tmp_path: Path, write: Callable[[str], str], carry: Callable[[str], str]
+) -> None:
+    log = tmp_path / "log.txt"
+    log.write_text(f"before {carry(write(ODD))} after", "utf-8")
+    masking.mask([log], [ODD])
+    text = log.read_text("utf-8")
+    assert "***" in text
+    assert "@" not in text
+    assert "w" not in text
+
+
 def test_the_step_says_what_it_hands_on_and_its_takers_keep_nothing_else(run: Run) -> None:
     assert "'url' holds a secret, and is handed on: read it in each step that needs it" in run.log("a")
     assert run.log("b") == "db://me:***@host/table\n"
@@ -81,6 +120,21 @@ def test_it_is_not_in_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     text = commands.compile_(write_notebook(tmp_path / "n.ipynb", TEXT), {}).compiled.text
     assert SECRET not in text
     assert "secretKey: key" in text
+
+
+def test_a_secret_that_begins_like_another_is_struck_out_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("USER_PART", "abcd")
+    monkeypatch.setenv("WHOLE", "abcd-and-the-rest")
+    found = withheld.Secrets(["USER_PART", "WHOLE"]).masked(["x abcd-and-the-rest y", "abcd"])
+    assert found == ["x *** y", "***"]
+
+
+def test_a_secret_of_any_bytes_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(os.environb, b"ODD", b"abcd\xff\xfe")
+    secrets = withheld.Secrets(["ODD"])
+    for name, value in {"same": [os.environ["ODD"]], "other": ["abcd"]}.items():
+        values.save(str(tmp_path / name), value)
+        assert secrets.within(str(tmp_path / name)) == (name == "same")
 
 
 @pytest.mark.parametrize("secret", ["1", "", "digest", "sha256"])

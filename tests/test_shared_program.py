@@ -9,7 +9,7 @@ from pipelines import backend_bytes, chain
 
 from kalecompiler import sizes
 from kalecompiler.compile import compile_package
-from kalecompiler.model import Parameter
+from kalecompiler.model import Chart, Parameter
 
 MARK = "speaks the contract"
 
@@ -28,3 +28,8 @@ def test_it_takes_no_name_of_the_notebook() -> None:
     pipeline = dataclasses.replace(chain(90), parameters=(Parameter("kalec_runtime", "int", 1),))
     parameters = compile_package(pipeline).spec["root"]["inputDefinitions"]["parameters"]
     assert parameters.keys() == {"kalec_runtime", "kalec_runtime_"}
+    first, *others = chain(90).steps
+    first = dataclasses.replace(first, charts=(Chart("note", "markdown", "kalec_runtime", "system.Markdown"),))
+    pipeline = dataclasses.replace(chain(90), steps=(first, *others))
+    parameters = compile_package(pipeline).spec["root"]["inputDefinitions"]["parameters"]
+    assert "kalec_runtime_" in parameters

@@ -6,6 +6,7 @@ import os
 import pickle
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -134,6 +135,13 @@ def test_writefile(names: Names, tmp_path: Path) -> None:
     run("name = 'a'\nget_ipython().run_cell_magic('writefile', '{name}.txt', 'é {name}\\n')", names)
     run("get_ipython().run_cell_magic('file', '-a a.txt', 'more\\n')", names)
     assert (tmp_path / "a.txt").read_text(encoding="utf-8") == "é {name}\nmore\n"
+    run("name = 'two words'\nget_ipython().run_cell_magic('writefile', '\"{name}\"', 'x')", names)
+    assert (tmp_path / "two words").read_text() == "x"
+    for wrong in ("two words", ""):
+        names["name"] = wrong
+        with pytest.raises(ValueError, match="takes one path"):
+            run("get_ipython().run_cell_magic('writefile', '{name}', 'x')", names)
+    assert not (tmp_path / "two").exists()
 
 
 def test_scripts(names: Names, capsys: pytest.CaptureFixture[str]) -> None:
@@ -144,6 +152,19 @@ def test_scripts(names: Names, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("x = get_ipython().script_output('sh', 'echo a')", names)["x"] == "a\n"
     with pytest.raises(shell.CommandFailed, match="status 4"):
         run("get_ipython().run_cell_magic('sh', '', 'exit 4')", names)
+
+
+def test_a_command_ends_with_the_cell_that_is_stopped(names: Names, tmp_path: Path) -> None:
+    class Stop(BaseException):
+        """As the runtime raises it on SIGTERM."""
+
+    def stop(text: str) -> None:
+        raise Stop
+
+    began = time.monotonic()
+    with pytest.raises(Stop):
+        shell._run(["sh", "-c", "echo up; sleep 20"], stop)
+    assert time.monotonic() - began < 10
 
 
 def test_a_long_script_does_not_block(names: Names) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import random
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from snapshotting import compiled, notebook
 
 from kalecompiler import commands, payload
 from kalecompiler.runtime import program, values
+from kalecompiler.runtime import snapshot as step_snapshot
 from kalecompiler.snapshots import artifact
 from kalecompiler.snapshots.objects import StoreProblem
 
@@ -57,6 +60,28 @@ def test_a_step_that_fails_says_so_and_fails_as_before(tmp_path: Path) -> None:
     assert (found["when"], found["error"]) == ("failed", "ZeroDivisionError: division by zero")
     assert found["cell"] == "nb.ipynb work[2]"
     assert list(found["variables"]) == ["x"]
+
+
+def test_a_value_that_is_too_large_for_a_snapshot_is_said_as_such(tmp_path: Path) -> None:
+    limit = {"max-artifact-size": 10**9}  # the part for that setting has been used when the snapshot is written
+    code = "x = 1\nlarge = bytes(2 << 20)\ny = (n for n in [])"
+    _, found = snapshot(tmp_path, code, outputs=[output("x"), output("y")], **limit)
+    assert found["variables"]["large"]["error"] == "it is larger than 1 MiB; snapshot:all keeps it"
+
+
+def test_a_folder_that_may_not_be_listed_has_no_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "there" / "a-1.dist-info").mkdir(parents=True)
+    closed = tmp_path / "closed"
+    closed.mkdir()
+
+    def listdir(path: str, listed: Callable[[str], list[str]] = os.listdir) -> list[str]:
+        if path == str(closed):
+            raise PermissionError
+        return listed(path)
+
+    monkeypatch.setattr(os, "listdir", listdir)
+    monkeypatch.setattr(sys, "path", ["", str(closed), str(tmp_path / "gone"), str(tmp_path / "there")])
+    assert step_snapshot._packages() == ["a-1"]
 
 
 def test_a_state_that_cannot_be_kept_is_a_warning_where_the_step_fails(tmp_path: Path) -> None:

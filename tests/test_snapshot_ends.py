@@ -14,12 +14,14 @@ from pathlib import Path
 import pytest
 import travelling
 from conftest import ROOT
-from snapshotting import run
+from snapshotting import FOUR, notebook, run
 from support import write_notebook
 
-from kalecompiler.snapshots import hooks, recover, retention, signing
-from kalecompiler.snapshots.manifest import Manifest, RunRecord
-from kalecompiler.snapshots.store import Store
+from kalecompiler import travel
+from kalecompiler.commands import RunRequest
+from kalecompiler.snapshots import hooks, recover, retention, signing, state
+from kalecompiler.snapshots.manifest import FileRef, Manifest, RunRecord
+from kalecompiler.snapshots.store import Store, StoreProblem
 
 NOTEBOOK = """
 # %% step:given
@@ -119,6 +121,45 @@ def test_a_killed_run_of_anybody_else_is_left_as_it_is(tmp_path: Path, monkeypat
     travelling.own_key(monkeypatch, tmp_path / "another")
     assert recover.recover(store, record) is record
     assert ("two", "after") not in store.manifests(record.run)
+
+
+def test_what_found_no_space_is_kept_when_it_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk: the folder of the run has the step whole, and what it says is known by the signed record."""
+    travelling.own_key(monkeypatch, tmp_path / "key")
+    put = Store.put_bytes
+
+    def full(store: Store, data: memoryview | bytes, digest: str = "") -> FileRef:
+        if len(data) > 1 << 20:
+            raise StoreProblem("No space left on device")
+        return put(store, data, digest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "put_bytes", full)
+        (tmp_path / "n").mkdir()
+        result = travelling.run(notebook(tmp_path / "n" / "nb.ipynb", FOUR))
+        store = Store.open(tmp_path / "n" / ".kalec" / "store")
+        record = store.run(result.run)
+        assert recover.recover(store, record) == record
+        with pytest.raises(StoreProblem, match="of step three, above it, no snapshot was kept: No space left"):
+            state.find(store, record, "four")
+        plan = travel.plan(result.run, tmp_path / "n", RunRequest(), None, trust=False, options={})
+        assert plan.decisions["three"].why == f"its snapshot was not kept in {result.run}: No space left on device"
+    folder = tmp_path / "n" / ".kalec" / "runs" / result.run / "three"
+    (port,) = folder.glob("c*")
+    for path in (port, folder / "executor_output.json", folder / "traces.json"):
+        data = path.read_bytes()
+        path.write_bytes(data.replace(b"a", b"b") if path.suffix else data[:-9] + bytes(9))  # by another's hand
+        assert recover.recover(store, record) == record
+        assert ("three", "after") not in store.manifests(result.run)
+        path.write_bytes(data)
+    told = recover.recover(store, record)
+    assert (told, signing.trusted(told), recover.recover(store, told)) == (store.run(result.run), signing.SIGNED, told)
+    assert (told.status, told.new_bytes > record.new_bytes, told.steps[2].extra) == ("succeeded", True, {})
+    assert [item.variable for item in state.find(store, told, "four").items] == ["a", "b", "c"]
+    assert store.is_whole(store.manifest(result.run, "three", "after").variables["c"].file)
+    plan = travel.plan(result.run, tmp_path / "n", RunRequest(), "four", trust=False, options={})
+    assert [step for step, decision in plan.decisions.items() if not decision.reused] == ["four"]
+    assert retention.verify(store).problems == ()
 
 
 @pytest.fixture

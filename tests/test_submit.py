@@ -213,6 +213,12 @@ def test_cron_creates_changes_and_keeps_one_recurring_run(here: Here, endpoint: 
     assert endpoint.state.runs == {}
 
 
+def test_the_schedule_of_another_pipeline_stays_whatever_its_name(here: Here, endpoint: Endpoint) -> None:
+    for pipeline in ("theirs", "ours", "ours"):
+        submit(here, endpoint, "--cron", "0 6 * * *", "--run-name", "nightly", "--pipeline-name", pipeline)
+    assert [one["status"] for one in endpoint.state.recurring.values()] == ["ENABLED", "ENABLED"]
+
+
 @pytest.mark.parametrize("skip", range(3))
 def test_a_change_that_is_cut_off_is_repaired_by_the_next(here: Here, endpoint: Endpoint, skip: int) -> None:
     from endpoint import closes
@@ -280,6 +286,7 @@ LOST = {
     "no such run": (["show", "nothing"], "there is no run `nothing` at"),
     "no such experiment": (["runs", "--experiment", "none"], "there is no experiment `none` at"),
     "no latest run": (["show", "latest"], "there is no run `latest` at"),
+    "an empty word": (["stop", ""], "the run is empty: name one"),
     "no run long ago": (["stop", "latest~3"], "there is no run `latest~3` at"),
 }
 
@@ -303,6 +310,16 @@ def test_many_runs_come_page_by_page(here: Here, endpoint: Endpoint, monkeypatch
     assert here.kalec("runs", "--host", endpoint.url).out.count("pending") == 5
     listed = json.loads(here.kalec("runs", "--host", endpoint.url, "--format", "json").out)
     assert {run["id"] for run in listed} == ids
+
+
+def test_the_name_of_a_run_does_not_command_a_terminal(here: Here, endpoint: Endpoint) -> None:
+    run = submit(here, endpoint, "--run-name", "\x1b]0;owned\x07n")["run"]["id"]
+    endpoint.finish(run, "FAILED")
+    endpoint.state.runs[run]["error"] = {"code": 1, "message": "\x1b]0;owned\x07 no\nluck"}
+    for words in (["runs"], ["show", run], ["show", run, "--wait"]):
+        result = here.kalec(*words, "--host", endpoint.url)
+        assert not {"\x1b", "\x07"} & {*result.out, *result.err}
+    assert "owned\ufffd no luck" in here.kalec("show", run, "--host", endpoint.url).out
 
 
 def test_an_empty_list(here: Here, endpoint: Endpoint) -> None:

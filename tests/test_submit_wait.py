@@ -10,13 +10,15 @@ import signal
 import time
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from endpoint import Endpoint, answers, closes
 from submitting import FAILING, NOTEBOOK, SLOW, Here, clean_surroundings
 
-from kalecompiler.submit import display, following
+from kalecompiler.submit import display, following, runs
+from kalecompiler.submit.faults import ServerError
 from kalecompiler.submit.views import RunView, StepView
 
 pytest_plugins = ["endpoint.plugin"]
@@ -99,6 +101,10 @@ def test_logs_of_all_steps_and_of_one(here: Here, executing: Endpoint) -> None:
     assert (lost.status, "there is no step `trian`: did you mean `train`?" in lost.err) == (2, True)
     not_begun = here.kalec("logs", run["id"], "report", "--host", executing.url)
     assert (not_begun.status, "the server names no pod of step report: see" in not_begun.err) == (3, True)
+    executing.faults.append(answers(404, "/k8s/pod/logs", times=2))  # by either name of the pod
+    some = here.kalec("logs", run["id"], "--host", executing.url)
+    assert (some.status, some.out.startswith("== make\n== train\nnearly there 1\n")) == (3, True)
+    assert "does not give the log of step make (404)" in some.err
 
 
 def test_where_the_server_gives_no_log_it_says_where_to_look(here: Here, executing: Endpoint) -> None:
@@ -160,6 +166,25 @@ def test_a_server_that_stays_away_ends_it(here: Here, endpoint: Endpoint, monkey
     endpoint.faults.append(answers(503, "/runs/", times=99))
     result = here.kalec("submit", "n.ipynb", "--host", endpoint.url, "--wait")
     assert (result.status, "fails (503" in result.err) == (3, True)
+
+
+def test_a_server_that_asks_for_patience_is_given_it(
+    here: Here, executing: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(following, "time", SimpleNamespace(monotonic=time.monotonic, sleep=slept.append))
+    asked = ServerError("busy", 429, passing=True, wait=40.0)
+    looks = iter([asked, asked, RunView("1", "n", "SUCCEEDED")])
+
+    def look(*_: object) -> RunView:
+        one = next(looks)
+        if isinstance(one, ServerError):
+            raise one
+        return one
+
+    monkeypatch.setattr(runs, "look", look)
+    following.follow(SimpleNamespace(), "1", (), lambda _: None)  # type: ignore[arg-type]
+    assert slept == [40.0, 40.0]
 
 
 class Terminal(io.StringIO):

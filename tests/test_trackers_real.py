@@ -226,6 +226,9 @@ def test_an_event_file_is_made_of_records_with_checksums(tmp_path: Path) -> None
     assert struct.pack("<f", 0.5) in found[1]
     assert b"name" not in found[1]
     assert b"large" not in found[1]  # it would be infinite there
+    tracker.run_started(Run("run-2", "p", tmp_path, 1.0, {"text": "a|b\nc"}), Moment(0, 2.0))
+    (file,) = (tmp_path / "run-2").iterdir()
+    assert b"\n| text | a\\|b c |\n" in file.read_bytes()
 
 
 def masked(data: bytes) -> bytes:

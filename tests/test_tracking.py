@@ -19,7 +19,7 @@ from support import write_notebook
 
 from kalecompiler.cli import main
 from kalecompiler.diagnostics import UsageError
-from kalecompiler.tracking import processes, registry, sender
+from kalecompiler.tracking import later, processes, registry, sender
 from kalecompiler.tracking.backlog import Backlog, Call, unsent
 from kalecompiler.tracking.calls import tell
 from kalecompiler.tracking.tracker import Moment, Run, Step, Tracker, numbers
@@ -147,7 +147,7 @@ def test_a_failed_step_is_told_with_its_reason(tmp_path: Path) -> None:
 
 def test_calls_come_once_and_in_order_though_the_tracker_fails_in_between(tmp_path: Path) -> None:
     made, tracker = queue(tmp_path), Told()
-    (first, *_), tracker.down = made.waiting(), False
+    (first, *_), tracker.down = made.calls(), False
     tell(tracker, Run("run-1", "p", tmp_path, 1.0), Moment(first.number, first.time), first.method, first.arguments)
     made.made_another()
     tracker.down = True
@@ -157,7 +157,7 @@ def test_calls_come_once_and_in_order_though_the_tracker_fails_in_between(tmp_pa
     assert sender.deliver(made, tracker)
     assert [call[2] for call in tracker.calls[:3]] == [{"x": 0}, {"x": 1}, {"x": 2}]
     assert tracker.calls[3:] == [("close", "succeeded", 3)]
-    assert made.waiting() == []
+    assert made.made() == len(made.calls())
 
 
 def test_a_call_that_is_only_half_written_is_not_there_yet(tmp_path: Path) -> None:
@@ -176,6 +176,13 @@ def test_a_run_whose_process_died_is_told_to_have_stopped(tmp_path: Path) -> Non
     made, tracker = queue(tmp_path, 1, complete=False, pid=gone()), Told()
     assert sender.deliver(made, tracker)
     assert tracker.calls[-1] == ("close", "stopped", 1)
+
+
+def test_a_run_that_was_told_to_its_end_did_not_stop_though_its_queue_is_still_there(tmp_path: Path) -> None:
+    made, tracker = queue(tmp_path, 1, pid=gone()), Told()
+    for _ in range(2):  # the sender died between the last call and putting the queue aside
+        assert sender.deliver(made, tracker)
+    assert [call[0] for call in tracker.calls] == ["metrics", "close"]
 
 
 def test_a_run_whose_process_id_is_anothers_by_now_is_told_to_have_stopped(tmp_path: Path) -> None:
@@ -319,6 +326,39 @@ def wait_for(condition: Any, seconds: float = 60) -> None:
         time.sleep(0.05)
 
 
+def test_each_queue_is_sent_once_wherever_one_looks_from(tmp_path: Path) -> None:
+    root = tmp_path / ".kalec" / "runs"
+    made = queue(root)
+    made.path.rename(made.path.with_name("jsonl.queue"))
+    gone_meanwhile = root / "run-2" / "tracking.d" / "jsonl.queue"
+    gone_meanwhile.parent.mkdir(parents=True)
+    gone_meanwhile.symlink_to("nowhere")
+    assert later.send_all(root) == (["run-1: jsonl was told"], 0)
+
+
+def test_a_disk_that_is_full_leaves_no_half_line(tmp_path: Path) -> None:
+    import resource
+
+    tracker, run, file = registry.make("jsonl", {"folder": str(tmp_path)}), Run("r", "p", tmp_path, 1.0), "runs.jsonl"
+    tracker.metrics(run, "s", {"x": 1}, Moment(1, 2.0))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, ((tmp_path / file).stat().st_size + 100, before[1]))
+    try:
+        with pytest.raises(OSError, match="No space left"):
+            tracker.metrics(run, "s", {"x": "y" * 200}, Moment(2, 2.0))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+    with (tmp_path / file).open("a") as opened:  # half a line of another writer
+        opened.write('{"run": "r", "number": 3')
+    for number in (2, 3):
+        tracker.metrics(run, "s", {"x": 1}, Moment(number, 2.0))
+    lines = (tmp_path / file).read_text("utf-8").splitlines()
+    assert lines.pop(1) == '{"run": "r", "number": 3'
+    assert [json.loads(line)["number"] for line in lines] == [1, 2, 3]
+
+
 def test_a_line_that_is_there_is_not_written_again(tmp_path: Path) -> None:
     tracker = registry.make("jsonl", {"folder": str(tmp_path)})
     run = Run("run-1", "p", tmp_path, 1.0)
@@ -348,6 +388,15 @@ def test_a_setting_that_is_wrong_is_said_before_anything_runs(tmp_path: Path, te
     path = write_notebook(tmp_path / "small.ipynb", NOTEBOOK)
     assert main(["run", str(path)]) == 2
     assert not list(tmp_path.glob(".kalec/runs/*/run.json"))
+
+
+def test_a_secret_of_a_plug_in_stays_out_of_the_package_however_deep_it_lies(tmp_path: Path, plug_in: str) -> None:
+    lines = ["[tool.kalecompiler]", f'track = ["{plug_in}"]', f"[tool.kalecompiler.trackers.{plug_in}]", "retries = 3"]
+    lines += ['login = {user = "me", password = "canary"}', 'mirrors = ["http://me:canary@host"]', 'sort = {by = "x"}']
+    (tmp_path / "pyproject.toml").write_text("\n".join(lines), "utf-8")
+    (use,), said = registry.for_steps(tmp_path)
+    assert use.options == {"retries": 3, "sort": {"by": "x"}}
+    assert [line.split("`")[1] for line in said] == ["login", "mirrors"]
 
 
 def test_only_numbers_are_numbers() -> None:

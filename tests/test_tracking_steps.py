@@ -105,11 +105,11 @@ def test_a_step_tells_of_itself_where_kalecompiler_is_not_installed(tmp_path: Pa
 
 
 def test_one_that_failed_too_and_one_in_the_middle_does_not_end_the_run(tmp_path: Path, far: Far) -> None:
-    code = "import os\nprint('hello')\nraise ValueError('the key is ' + os.environ['KEY'])"
+    code = "import os\nprint('hello')\nraise ValueError('the key is ' + os.environ.pop('KEY').strip())"
     tracking = far.tracking(secrets=["KEY", "UNSET"])
-    failed, plain = far.run(tmp_path, work(code, tracking=tracking), KEY="s3cr3t"), tmp_path / "plain"
+    failed, plain = far.run(tmp_path, work(code, tracking=tracking), KEY="s3cr3t\n"), tmp_path / "plain"
     assert failed.status == 1
-    assert failed.err == far.run(plain, work(code), KEY="s3cr3t").err
+    assert failed.err == far.run(plain, work(code), KEY="s3cr3t\n").err
     assert far.calls[1:] == [
         ["step_finished", "work", "failed", "ValueError: the key is ***", True],
         ["artifacts", [["report.html", True]]],
@@ -291,6 +291,13 @@ def test_only_steps_that_tell_carry_it(tmp_path: Path) -> None:
     assert commands.compile_(path, {}).compiled.module.count("_TELLING") == 0
     used = {"trackers": [{"name": "jsonl"}, {"name": "mlflow"}, {"name": "plug-in"}]}
     assert extras({"tracking": used}) == ("jsonl", "mlflow", "telling")
+
+
+def test_a_step_is_told_of_every_secret_that_trackers_must_not_hear(tmp_path: Path) -> None:
+    text = "# %% step:a secret:db:key:KEY secret-volume:certs:/certs snapshot:off\n1"
+    path = project(tmp_path, "jsonl", text=text, jsonl={"folder": str(tmp_path)})
+    module = commands.compile_(path, {}, tracked=True).compiled.module
+    assert "KALE_VOLUME_CERTS" in module.partition('"secrets"')[2].partition("]")[0]
 
 
 class Server:

@@ -236,7 +236,7 @@ def test_jupyterlab_is_asked_for_where_it_is_missing(kalec: Kalec, monkeypatch: 
     [
         (["--step", "seven"], "the run has no step `seven`: it has one, two, three, four, five, six"),
         (["--step", "fuor"], "did you mean `four`"),
-        (["--step", "five"], "the state before step five of story-"),
+        (["--step", "five"], "does not exist: step four, above it, failed: look at `--step four --before`"),
         (["--step", "five", "--after"], "step five of story-"),
         (["--step", "four", "--notebook", "out.txt"], "must end in .ipynb"),
         (["--step", "four", "--notebook", "story.ipynb"], "story.ipynb exists already: --force replaces it"),
@@ -270,3 +270,5 @@ def test_nothing_of_the_users_is_replaced(kalec: Kalec) -> None:
     _, out, _ = kalec("checkout", "latest", "--step", "four")
     assert out.rstrip().endswith("/story.before-four-2.ipynb")
     assert Path("story.before-four.ipynb").read_text() == "{}"
+    assert kalec("checkout", "latest", "--step", "four", "--notebook", "story.before-four.ipynb", "--force")[0] == 0
+    assert "force=True" not in Path("story.before-four.ipynb").read_text()  # that is for objects of another Python

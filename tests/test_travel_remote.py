@@ -16,6 +16,8 @@ from submitting import ROOT, Here, clean_surroundings
 from support import write_notebook
 from test_travel import execute, said
 
+from kalecompiler.submit import runs
+
 pytest_plugins = ["endpoint.plugin"]
 pytestmark = pytest.mark.usefixtures("kfp_home")
 
@@ -150,6 +152,15 @@ def test_a_bucket_that_fails_at_any_call_leaves_nothing_half(ran: tuple[Endpoint
 
         assert len(list(faulty.every_failure(work))) > 5
         assert here.kalec("verify").status == 0
+
+
+def test_a_run_that_begins_meanwhile_is_not_mixed_in(
+    ran: tuple[Endpoint, str, Path], here: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endpoint, run, _ = ran
+    meant = iter([run])  # what `latest` means a moment later is another run
+    monkeypatch.setattr(runs, "resolve", lambda _, word: next(meant) if word == "latest" else word)
+    assert here.kalec("checkout", "latest", "--step", "end", "--host", endpoint.url).status == 0
 
 
 def test_the_notebook_itself_may_be_given(ran: tuple[Endpoint, str, Path], here: Here) -> None:

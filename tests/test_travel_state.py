@@ -11,7 +11,7 @@ from conftest import ROOT
 from support import write_notebook
 
 from kalecompiler import commands
-from kalecompiler.snapshots import state
+from kalecompiler.snapshots import shown, state
 from kalecompiler.steprules import FINAL_STATUS
 
 EXAMPLES = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -107,3 +107,46 @@ def test_what_branches_drew_is_perhaps_not_as_in_the_notebook(tmp_path: Path, wh
     warnings = state.find(found.store, found.record, "last", when).moment.warnings
     assert list(warnings) == ["right"]
     assert warnings["right"].startswith("step `right` draws random numbers")
+
+
+SHARED = """
+# %% functions
+class Node:
+    def __init__(self, v):
+        self.v = v
+# %% step:make
+root, other, plain = Node(1), Node(5), {}
+keys, late, kept = {root: "r"}, {}, [other]
+late[root] = 1
+plain["r"] = other
+pair = [plain]
+# %% step:change prev:make
+root.v = 22
+print(len(pair), plain)
+other = Node(6)
+plain["s"] = 1
+pair.append(2)
+# %% step:show prev:change
+print([k.v for k in keys], [k.v for k in late], root.v, kept, other, plain, pair)
+gone = [1]
+# %% step:end prev:show
+del gone
+# %% step:last prev:end
+print(root.v, late)
+"""
+
+
+def test_what_comes_apart_is_named_and_what_is_deleted_is_not(tmp_path: Path) -> None:
+    """Keys of a dict are seen in the code; what only the run could see, it has told. What is bound anew is no part."""
+    (tmp_path / "book").mkdir()
+    _, found, _ = travelling.keep(write_notebook(tmp_path / "book" / "n.ipynb", SHARED), tmp_path / "run")
+    for step in ("change", "last"):
+        at = state.find(found.store, found.record, step)
+        told = shown.doubtful(at, at.items)
+        assert "`keys` and `root` share an object in step `make`" in str(told)
+        assert [
+            line.strip() for line in told if "had ended" in line and "plain" not in line and "pair" not in line
+        ] == ["late and root: they shared an object when step make had ended, and are two now"]
+    assert ("kept", "other", "make") not in at.parted  # the other was bound anew
+    assert at.lost == ()
+    assert "gone" not in {item.variable for item in at.items}

@@ -7,6 +7,7 @@ import os
 import py_compile
 import shutil
 import sqlite3
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -314,11 +315,29 @@ def test_a_program_that_is_asked_about_the_machine(tmp_path: Path) -> None:
     for event, arguments in [
         ("subprocess.Popen", ("./other", ["lscpu"], None, None)),
         ("os.posix_spawn", ("/usr/bin/file", ["file", str(tmp_path / "a.c")], None)),
-        ("os.system", (b"lscpu; cat a.c",)),
     ]:
         traces = Traces([])
         traces.hook(event, arguments)
         assert traces.programs, event
+    traces = Traces([])
+    traces.hook("os.system", (b"gcc a.c; curl --user me:password",))
+    traces.hook("os.system", (b"",))
+    assert list(traces.programs) == ["gcc", "?"]  # of what a shell is told only the first word is noted
+
+
+def test_threads_that_list_folders_at_the_same_time(tmp_path: Path) -> None:
+    folders = [tmp_path / str(number) for number in range(100)]
+    for folder in folders:
+        folder.mkdir()
+        (folder / "one.txt").touch()
+    code = (
+        "import sys, os\nfrom concurrent.futures import ThreadPoolExecutor\n"
+        "from kalecompiler.local.traces import Traces\ntraces = Traces([])\nsys.addaudithook(traces.hook)\n"
+        "with ThreadPoolExecutor(8) as pool:\n    list(pool.map(os.listdir, sys.argv[1:]))\n"
+        "print(len([name for name in sys.argv[1:] if name in traces.listed]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *folders], capture_output=True, text=True, check=True)
+    assert done.stdout == "100\n"
 
 
 def test_names_that_are_relative_to_an_open_folder(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from support import write_notebook
 
 from kalecompiler import cli
 from kalecompiler.runtime import values
-from kalecompiler.snapshots import find, signing
+from kalecompiler.snapshots import find, place, signing
 from kalecompiler.snapshots.store import Store
 
 TEXT = """
@@ -178,3 +178,31 @@ def test_a_record_of_somebody_else_does_not_choose_the_notebook(
         assert cli.main(["checkout", "latest", "--step", "use", "--trust"]) == 0
     assert not (evil / "executed.txt").exists()
     assert [path.name for path in evil.iterdir()] == ["n.ipynb"]
+
+
+@pytest.mark.parametrize("key", ["theirs", "key"])
+def test_nothing_goes_to_the_folder_of_whoever_sent_a_run(
+    key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An imported run works where it was imported, trusted or one's own though it is, and its folder is there."""
+    sender = Path.cwd()
+    assert cli.main(["export", "latest", str(tmp_path / "run.tar")]) == 0
+    assert cli.main(["import", str(tmp_path / "run.tar"), "--trust"]) == 0  # what is here already stays one's own
+    assert not find.find("latest", sender).record.extra.get(place.IMPORTED)
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    travelling.own_key(monkeypatch, tmp_path / key)
+    if key == "theirs":
+        assert cli.main(["import", str(tmp_path / "run.tar")]) == 0
+    assert cli.main(["import", str(tmp_path / "run.tar"), "--trust"]) == 0
+    before = sorted(sender.iterdir())
+    assert cli.main(["checkout", "latest", "--step", "use"]) == 0
+    assert [path.name for path in Path.cwd().glob("*.ipynb")] == ["n.before-use.ipynb"]
+    restore()
+    assert Path("executed.txt").is_file()  # the definitions ran here
+    assert sorted(sender.iterdir()) == before
+    capsys.readouterr()
+    assert cli.main(["resume", "latest", "--plan"]) == 2
+    assert f"is not there: {Path.cwd() / 'n.ipynb'}; name it with --notebook" in capsys.readouterr().err
+    shutil.copy(sender / "n.ipynb", "n.ipynb")
+    assert cli.main(["resume", "latest", "--plan"]) == 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from kalecompiler.diagnostics import SECRET_IN_CODE, Diagnostic
@@ -21,23 +21,22 @@ def find(subject: Subject) -> Iterator[Diagnostic]:
     parameters = {p.annotation.cell.number for p in subject.reading.parts if p.annotation.role is Role.PARAMETERS}
     named_ones = _named(subject)
     for cell in subject.book.cells:
-        seen: set[int] = set()
+        lines: dict[int, list[Secret]] = {}
         for secret in sorted([*_known(cell), *named_ones.get(cell.number, ())], key=lambda s: s.certain, reverse=True):
-            if secret.line in seen:
-                continue
-            seen.add(secret.line)
+            lines.setdefault(secret.line, []).append(secret)
+        for secret, *others in lines.values():
             what = "a pipeline parameter's default" if cell.number in parameters else f"a {cell.kind.value} cell"
             message = f"{secret.kind} stands in {what}"
-            yield Diagnostic(SECRET_IN_CODE, message, _masked(subject, cell, secret), _HINT)
+            yield Diagnostic(SECRET_IN_CODE, message, _masked(subject, cell, secret, others), _HINT)
 
 
 def _known(cell: Cell) -> Iterator[Secret]:
     """Secrets that their form betrays, wherever they stand."""
     for number, line in enumerate(cell.source.split("\n") if SIGNS.search(cell.source) else (), 1):
         for kind, pattern in KNOWN.items():
-            match = pattern.search(line)
-            if match and not said(match["secret"]):
-                yield Secret(kind, number, *match.span("secret"), certain=True)
+            for match in pattern.finditer(line):
+                if not said(match["secret"]):
+                    yield Secret(kind, number, *match.span("secret"), certain=True)
         yield from spoken(line, number)
 
 
@@ -80,9 +79,17 @@ def _name(target: ast.expr) -> str:
     return target.attr if isinstance(target, ast.Attribute) else getattr(target, "id", "")
 
 
-def _masked(subject: Subject, cell: Cell, secret: Secret) -> Location:
-    """The place of a secret, its line without it."""
+def _masked(subject: Subject, cell: Cell, secret: Secret, others: Sequence[Secret]) -> Location:
+    """The place of a secret, its line without it and without the others on it."""
     where = subject.book.at(cell, secret.line, secret.start + 1, secret.end + 1)
-    if where.source is None or secret.end <= secret.start:
+    text = where.source
+    if text is None or any(s.end <= s.start for s in (secret, *others)):
         return replace(where, source=None)
-    return replace(where, source=where.source[: secret.start] + _MASK + where.source[secret.end :])
+    spans: list[tuple[int, int]] = []
+    for one in sorted((secret, *others), key=lambda s: s.start):
+        overlaps = bool(spans) and one.start <= spans[-1][1]
+        start, end = spans.pop() if overlaps else (one.start, one.end)
+        spans.append((start, max(end, one.end)))
+    for start, end in reversed(spans):
+        text = text[:start] + _MASK + text[end:]
+    return replace(where, source=text)

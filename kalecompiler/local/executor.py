@@ -13,8 +13,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from kalecompiler.diagnostics import UsageError
 from kalecompiler.local.tasks import FinalStatus, FromPipeline, FromTask, Task, as_carried
 
+INPUT_FILE = "executor_input.json"
 OUTPUT_FILE = "executor_output.json"
 
 # These live in metadata: there need not be a file.
@@ -49,8 +51,12 @@ def executor_input(
     """The executor input of a task that runs in `folder`, as KFP's launcher would write it.
 
     `arguments` are the pipeline's parameters, `produced` the outputs of the tasks above by key, `final` how they ended.
+    Raises UsageError where the task runs always, and takes what a task that failed did not put out.
     """
     given = dict(_parameter_values(task, arguments, produced, final))
+    for port, source in task.artifacts.items():
+        if source.task not in produced:
+            raise UsageError(f"its input {port} comes from {source.task}, which put out nothing")
     artifacts = {
         port: {"artifacts": [produced[source.task].artifacts[source.port]]} for port, source in task.artifacts.items()
     }
@@ -69,8 +75,9 @@ def executor_input(
 
 
 def to_text(value: Any) -> str:
-    """JSON as it travels: one line, text as it is."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    """JSON as it travels: one line, text as it is, but for what is no character: names of odd folders hold that."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.encode("utf-8", "backslashreplace").decode()  # that is how JSON escapes it
 
 
 def substitute(command: Sequence[str], given: Mapping[str, Any]) -> list[str]:
@@ -123,7 +130,7 @@ def _parameter_values(
     for name in sorted({*task.parameters, *task.defaults}):
         source = task.parameters.get(name)
         if isinstance(source, FromTask):
-            value = produced[source.task].parameters.get(source.port)
+            value = produced[source.task].parameters.get(source.port) if source.task in produced else None
         elif isinstance(source, FromPipeline):
             value = arguments.get(source.name)
         elif isinstance(source, FinalStatus):

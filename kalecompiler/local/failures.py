@@ -18,6 +18,12 @@ _LINE_LIMIT = 500
 # Frames of an exception group are indented behind bars.
 _FRAME = re.compile(r'^[ |+]*File "(?P<piece>.+)", line (?P<line>\d+)', re.MULTILINE)
 
+# What the runtime says last of a step that failed. Where that tells no line, a traceback above it is of another error.
+_SAID = re.compile(
+    r"^kalec: step \S+ (?:failed in (?P<piece>.+), line (?P<line>\d+)(?P<called>: sys\.exit)?|failed|was )",
+    re.MULTILINE,
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Carried:
@@ -53,7 +59,8 @@ def failure(status: int, log: Path, pieces: frozenset[str]) -> Failure:
     """Why a process ended with that exit status (negative: killed by that signal), as far as its log tells."""
     text = _tail(log)
     lines = [_clipped(line) for line in text.rstrip("\n").split("\n")[-TAIL_LINES:]] if text else []
-    return Failure(_exit_message(status), _place(text, pieces), tuple(lines))
+    # One that was killed had no say: what its log shows are errors that it got over.
+    return Failure(_exit_message(status), _place(text, pieces) if status > 0 else None, tuple(lines))
 
 
 def _exit_message(status: int) -> str:
@@ -78,9 +85,13 @@ def _tail(log: Path) -> str:
 
 
 def _place(text: str, pieces: frozenset[str]) -> Place | None:
-    """The innermost frame of the last traceback that is in the notebook's code."""
-    frames = [Place(match["piece"], int(match["line"])) for match in _FRAME.finditer(text)]
-    return next((frame for frame in reversed(frames) if frame.piece in pieces), None)
+    """Where the step called `sys.exit`, else the innermost frame in the notebook's code of the last traceback."""
+    said = [*_SAID.finditer(text)][-1:]
+    if said and not said[0]["piece"]:
+        return None
+    frames = said if said and said[0]["called"] else [*_FRAME.finditer(text)]
+    places = [Place(match["piece"], int(match["line"])) for match in frames]
+    return next((place for place in reversed(places) if place.piece in pieces), None)
 
 
 def _clipped(line: str) -> str:

@@ -77,7 +77,10 @@ def _point_latest(root: Path, run: str) -> None:
     temporary = root / f".{LATEST}.{run}"
     with contextlib.suppress(OSError, NotImplementedError):
         temporary.symlink_to(run)
-        temporary.replace(root / LATEST)
+        try:
+            temporary.replace(root / LATEST)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def _unwritable(folder: Path, error: OSError) -> UsageError:

@@ -123,29 +123,29 @@ def value(provided: Provided, reference: Reference, step: str) -> str:
         option = f"{OPTIONS[reference.kind]} {reference.name}"
         cure = f"give it as `{option}=FILE` with a line {reference.key}=..., or set ${reference.variable}"
         raise UsageError(f"step {step} needs {reference.key} of the {reference.kind} {reference.name}: {cure}")
-    values = _contents(Path(source))
+    values = _contents(Path(source), reference.key)
     if reference.key not in values:
         raise UsageError(f"{source} has no {reference.key}, which step {step} needs of the {reference.kind}")
     return values[reference.key]
 
 
-def _contents(path: Path) -> dict[str, str]:
-    """The keys and values of a secret: a file for each in a folder, or a line `KEY=VALUE` for each in a file."""
+def _contents(path: Path, key: str) -> dict[str, str]:
+    """The keys and values of a secret: a line `KEY=VALUE` for each in a file; of a folder only the file of that key."""
     try:
         if path.is_dir():
-            files = (item for item in path.iterdir() if item.is_file())
-            return {item.name: item.read_text(encoding="utf-8") for item in files}
+            path /= key  # the others may be no text
+            return {key: path.read_text(encoding="utf-8")} if path.is_file() else {}
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} cannot be read: {getattr(error, 'strerror', None) or 'it is not UTF-8'}") from None
     found = {}
     for number, line in enumerate(lines, 1):
-        key, equals, value = line.strip().removeprefix("export ").partition("=")
-        if not key or key.startswith("#"):
+        name, equals, value = line.strip().removeprefix("export ").partition("=")
+        if not name or name.startswith("#"):
             continue
         if not equals:
             raise UsageError(f"{path}, line {number}: write KEY=VALUE")  # never the line itself: it may be a secret
-        found[key.strip()] = _unquoted(value.strip())
+        found[name.strip()] = _unquoted(value.strip())
     return found
 
 

@@ -75,6 +75,7 @@ class Record:
         if self.about is not None:
             document |= {**self._span(""), "parameters": dict(self.parameters), **self.about}
         try:
-            write_atomic(folder / NAME, json.dumps(document, indent=1, ensure_ascii=False, default=str) + "\n")
+            text = json.dumps(document, indent=1, ensure_ascii=False, default=str) + "\n"
+            write_atomic(folder / NAME, text.encode("utf-8", "backslashreplace"))  # as `executor.to_text`
         except OSError as error:
             raise KalecError(f"the run's record cannot be written: {error}") from None

@@ -13,7 +13,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,6 @@ from kalecompiler.local.timers import Timers
 
 GRACE_SECONDS = 3.0
 LOG = "log.txt"
-INPUT_FILE = "executor_input.json"
 DISPLAY = "display.json"
 # Dots keep these from being the names of ports.
 WORK = "work.d"
@@ -115,7 +114,11 @@ class Runner:
         self._secrets = provided.secrets_of(self.plan.provided, own)
         for key, taken in self.plan.taken.items():
             self._take_over(self.plan.tasks[key], taken)
-        with stop_signals(lambda: self._messages.put(None)), processes(self.plan.folder.name) as running:
+        with (
+            stop_signals(lambda: self._messages.put(None)),
+            self._secrets_hidden(),
+            processes(self.plan.folder.name) as running,
+        ):
             if self.plan.timeout is not None:
                 self._timers.after(self.plan.timeout, lambda: self._end_run(running))
             while True:
@@ -123,6 +126,21 @@ class Runner:
                 if not running and not self._paused:
                     return self.results
                 self._take_message(running)
+
+    @contextlib.contextmanager
+    def _secrets_hidden(self) -> Iterator[None]:
+        """Where the run is given up, what the steps under way wrote holds no secret either."""
+        try:
+            yield
+        finally:
+            for attempt in self._attempts.values():
+                self._hide_secrets(attempt)
+
+    def _hide_secrets(self, attempt: _Attempt) -> None:
+        """Take the secrets out of what a step wrote about itself."""
+        folder = self.plan.folder / attempt.task.key
+        shown = [folder / port for port in sorted(attempt.carried.shown)]
+        mask([folder / LOG, folder / DISPLAY, folder / TRACES, *shown], self._secrets)
 
     def _start_ready(self, running: Processes, environment: Mapping[str, str]) -> None:
         """Start the tasks that can run, in order; one that cannot be started fails, which may skip others."""
@@ -159,7 +177,7 @@ class Runner:
             final = self._final_status() if task.always else None
             given = executor.executor_input(task, self.plan.arguments, self._produced, folder, final)
             # No fsync: it is a record, and what is read back is what the step writes.
-            (folder / INPUT_FILE).write_text(executor.to_text(given), encoding="utf-8")
+            (folder / executor.INPUT_FILE).write_text(executor.to_text(given), encoding="utf-8")
             command = executor.substitute(task.command, given)
             carried = failures.read_carried(command)
             attempt = self._attempts[task.key] = _Attempt(task, given, carried, started)
@@ -190,13 +208,9 @@ class Runner:
         """Take in a process that ended."""
         attempt = self._attempts.pop(key)
         task, seconds = attempt.task, time.perf_counter() - attempt.started
-        folder = self.plan.folder / key
-        log = folder / LOG
-        shown = [folder / port for port in sorted(attempt.carried.shown)]
-        mask([log, folder / DISPLAY, *shown], self._secrets)
-        if status != 0 and self.stopping:
-            self._record(key, StepResult(task.name, Status.STOPPED, seconds, log))
-        elif status != 0 or attempt.late:
+        log = self.plan.folder / key / LOG
+        self._hide_secrets(attempt)
+        if status != 0 or attempt.late:
             failure = failures.failure(status, log, attempt.carried.pieces)
             self._retry_or_fail(task, replace(failure, message=attempt.late or failure.message), seconds)
         else:
@@ -212,13 +226,21 @@ class Runner:
 
     def _retry_or_fail(self, task: Task, failure: Failure, seconds: float) -> None:
         folder = self.plan.folder / task.key
+        if self.stopping:  # it was told to end, and whatever it left is no failure of its own
+            self._record(task.key, StepResult(task.name, Status.STOPPED, seconds, folder / LOG))
+            return
         failed = self._failed[task.key] = self._failed.get(task.key, 0) + 1
         last = failed > task.retry.count or self._over
         self.plan.keeper.failed(task, failure, failed, not last)
         if last:
             self._fail(task, failure, seconds, folder / LOG)
             return
-        keep_attempt(folder, failed)
+        try:
+            keep_attempt(folder, failed)
+        except OSError as error:
+            message = f"{failure.message}; what it left cannot be removed to try again: {_reason(error)}"
+            self._fail(task, replace(failure, message=message), seconds, folder / LOG)
+            return
         delay = task.retry.delay(failed)
         self.on_event(StepRetrying(task.name, failure, failed + 1, task.retry.count + 1, delay))
         self._paused.add(task.key)
@@ -299,14 +321,14 @@ class Runner:
 
 
 def keep_attempt(folder: Path, number: int) -> None:
-    """Put the log of a failed attempt aside, and take away what it left, so that the next begins anew."""
+    """Take away what a failed attempt left, and put its log aside, so that the next begins anew. Raises OSError."""
     for item in sorted(folder.iterdir()):
-        if item.name == LOG:
-            item.rename(folder / f"log.{number}.txt")
-        elif item.is_dir() and not item.is_symlink():
+        if item.is_dir() and not item.is_symlink():
             shutil.rmtree(item)
         elif not item.name.startswith("log."):
             item.unlink()
+    if (folder / LOG).exists():
+        (folder / LOG).rename(folder / f"log.{number}.txt")
 
 
 def step_environment(tasks: Mapping[str, Task], jobs: int) -> dict[str, str]:

@@ -15,6 +15,7 @@ that was not, or not always, named relative to `folder`, in which the step began
 
 from __future__ import annotations
 
+import _thread
 import hashlib
 import os
 import stat
@@ -43,6 +44,12 @@ RARER = frozenset({"os.mkdir", "os.chdir", "os.remove", "os.truncate", "sqlite3.
 NAMES = frozenset({"os.rename", "os.link", "os.symlink"})  # source, destination, and what they are relative to
 # Files up to these bytes are hashed when they are opened, and when they are about to be changed.
 SMALL, LARGE = 1 << 20, 1 << 28
+
+
+class Here(_thread._local):
+    """Whether this thread is listing a folder on behalf of the traces, which is an event too."""
+
+    busy = False
 
 
 class Traces:
@@ -76,7 +83,7 @@ class Traces:
         self.started = time.time_ns()
         self.importing = frozenset(map(os.path.abspath, sys.path))
         self.owner = os.getpid()
-        self.busy = False
+        self.here = Here()
 
     def hook(self, event: str, arguments: Sequence[Any]) -> None:
         """Called by Python before it does something; must be quick, and never raise."""
@@ -89,7 +96,7 @@ class Traces:
             self.network = True
         elif event in STARTS:
             self.ran(arguments[0], arguments[0] if event == "os.system" else arguments[1])
-        elif event in LISTS and not self.busy:
+        elif event in LISTS and not self.here.busy:
             self._listed(arguments[0])
         elif event in FORKS and os.getpid() == self.owner:
             self.programs["a child of its own"] = None  # what that opens is not seen here
@@ -229,11 +236,11 @@ class Traces:
 
     def _below(self, folder: str) -> list[str]:
         """The files in a folder, and in those in it."""
-        busy, self.busy = self.busy, True  # to list them is an event too
+        busy, self.here.busy = self.here.busy, True
         try:
             return [os.path.join(parent, name) for parent, _, names in os.walk(folder) for name in names]
         finally:
-            self.busy = busy
+            self.here.busy = busy
 
     def touched(self, name: Any, mode: str) -> None:
         """Compiled code is about to read (`read`) or write a file, or the files of a folder: `compiledreads` tells."""
@@ -267,17 +274,20 @@ class Traces:
     def _list(self, path: str) -> None:
         if not path or self._is_aside(path + "/") or path in self.listed:
             return
-        self.busy = True  # to list it is an event too
+        self.here.busy = True
         try:
             self.listed[path] = names_digest(path, self.written)
         except OSError:
             pass
         finally:
-            self.busy = False
+            self.here.busy = False
 
     def ran(self, program: Any, words: Any) -> None:
         """It is about to start a program."""
         try:
+            if program is words and not isinstance(words, os.PathLike):  # a shell is told; the rest may be a secret
+                self.programs[os.fsdecode(words.split()[0])[:200]] = None
+                return
             words = [words] if isinstance(words, (str, bytes, os.PathLike)) else list(words)
             first = os.fsdecode(program if isinstance(program, (str, bytes, os.PathLike)) else words[0])
             more = [os.fsdecode(word) for word in words[1:]]

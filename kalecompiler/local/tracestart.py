@@ -75,7 +75,7 @@ def report(traces: Traces, target: str) -> None:
     """Write what was seen. A forked child has nothing to say."""
     if os.getpid() != traces.owner:
         return
-    traces.busy = True
+    traces.here.busy = True
     _look_again(traces)
     files = [_read_file(traces, path, *known) for path, known in list(traces.read.items())]
     files += [_file(traces, path, mode) for path, mode in list(traces.written.items())]

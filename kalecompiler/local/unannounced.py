@@ -58,7 +58,7 @@ def _readlink(traces: Any) -> None:
     def readlink(path: Any, *, dir_fd: Any = None) -> Any:
         target = original(path, dir_fd=dir_fd)
         link = traces._path(path, dir_fd)
-        if link and not traces.busy and link not in traces.written and not traces._is_aside(link):
+        if link and not traces.here.busy and link not in traces.written and not traces._is_aside(link):
             traces.links.setdefault(link, os.fsdecode(target))
         return target
 

@@ -147,15 +147,17 @@ def boxed(html: str) -> str:
 
 
 def _tame(html: str) -> Any:
-    from bs4 import BeautifulSoup, Comment
+    from bs4 import BeautifulSoup
+    from bs4.element import PreformattedString
 
     soup = BeautifulSoup(html, "html.parser")
     for element in soup(_ACTIVE):
         element.decompose()
     for element in soup(_OF_PAGES):
         element.name = "div"
-    for comment in soup(string=lambda text: isinstance(text, Comment)):
-        comment.extract()
+    # Comments, CDATA, `<?...>`: where a browser lets them end elsewhere, what is left is markup.
+    for item in soup(string=lambda text: isinstance(text, PreformattedString)):
+        item.extract()
     for element in soup(True):
         for name in [name for name, value in element.attrs.items() if _runs(name, value)]:
             del element[name]
@@ -164,7 +166,7 @@ def _tame(html: str) -> Any:
 
 def _runs(name: str, value: Any) -> bool:
     """Whether an attribute runs something."""
-    address = "".join(str(value).split()).lower()
+    address = "".join(char for char in str(value) if char > " ").lower()  # as a browser reads it
     return name.startswith("on") or name in {"srcdoc", "formaction", "popover"} or address.startswith("javascript:")
 
 

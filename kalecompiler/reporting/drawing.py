@@ -49,15 +49,16 @@ def timeline(run: Run) -> str:
         return ""
     first, last = min(start for _, start, _ in spans), max(end for _, _, end in spans)
     scale = WIDTH / max(last - first, 0.001)
+    left = max(150.0, *(picture.text_width(step.name, 7.4) + 16 for step, _, _ in spans))
     parts = []
     for row, (step, start, end) in enumerate(spans):
-        x, y, width = (start - first) * scale + 150, row * ROW, max((end - start) * scale, 2.0)
+        x, y, width = (start - first) * scale + left, row * ROW, max((end - start) * scale, 2.0)
         parts += [
-            f'<text x="142" y="{y + 15:.1f}" text-anchor="end">{escape(step.name)}</text>',
+            f'<text x="{left - 8:.1f}" y="{y + 15:.1f}" text-anchor="end">{escape(step.name)}</text>',
             f'<rect class="{escape(step.status)}" x="{x:.1f}" y="{y + 3:.1f}" width="{width:.1f}" height="16" rx="3"/>',
             f'<text x="{x + width + 6:.1f}" y="{y + 15:.1f}">{duration(end - start)}</text>',
         ]
-    return _svg("timeline", WIDTH + 220, ROW * len(spans), parts)
+    return _svg("timeline", WIDTH + left + 70, ROW * len(spans), parts)
 
 
 def confusion(matrix: Mapping[str, Any]) -> str:
@@ -116,7 +117,12 @@ def _span(step: Ran) -> tuple[float, float] | None:
 
 
 def _cell(value: float, largest: float) -> str:
-    return f'<td style="background: rgba(47, 111, 171, {abs(value) / largest * 0.6:.2f})">{value:g}</td>'
+    return f'<td style="background: rgba(47, 111, 171, {abs(value) / largest * 0.6:.2f})">{_count(value)}</td>'
+
+
+def _count(value: float) -> str:
+    """A number of a matrix: counts with all their digits, also those that JSON made floats."""
+    return f"{value:.0f}" if float(value).is_integer() else f"{value:g}"
 
 
 def _svg(kind: str, width: float, height: float, parts: Sequence[str]) -> str:

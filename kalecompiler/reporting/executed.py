@@ -28,8 +28,9 @@ def executed(run: Run) -> Any:
 
     try:
         book = nbformat.read(run.folder / NOTEBOOK, as_version=4)
-    except (OSError, ValueError) as error:  # nbformat's own errors are ValueErrors
-        raise UsageError(f"{run.folder / NOTEBOOK} cannot be read: {error}") from None
+    except (OSError, ValueError, AttributeError, nbformat.ValidationError) as error:
+        why = str(error).partition("\n")[0]
+        raise UsageError(f"{run.folder / NOTEBOOK} cannot be read: {why}") from None
     owners, pieces = _owners(run), _pieces(run)
     count = 0
     for number, cell in enumerate(book.cells, 1):

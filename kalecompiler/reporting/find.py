@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from kalecompiler.diagnostics import UsageError
-from kalecompiler.local import which
-from kalecompiler.local.folders import RUNS
+from kalecompiler.local import records, which
+from kalecompiler.local.folders import RUNS, stamp_of
 
-RECORD = "run.json"
-_TIME = re.compile(r"-(\d{8}-\d{6})-[0-9a-f]+$")
+RECORD = records.NAME
 
 
 def find(word: str, folder: Path | None = None) -> Path:
@@ -30,22 +28,17 @@ def find(word: str, folder: Path | None = None) -> Path:
 
 def runs(folder: Path | None = None) -> list[Path]:
     """The folders of all runs that have a record, oldest first."""
-    found = {
-        path.resolve(): path
-        for root in roots(folder)
-        for path in root.iterdir()
-        if not path.is_symlink() and (path / RECORD).is_file()
-    }
-    return sorted(found.values(), key=_age)
+    found = (path for root in roots(folder) for path in root.iterdir())
+    return sorted((path for path in found if not path.is_symlink() and (path / RECORD).is_file()), key=_age)
 
 
 def roots(folder: Path | None = None) -> list[Path]:
-    """The folders that hold runs: the given one, and those of the `.kalec` that are near."""
+    """The folders that hold runs, each once: the given one, and those of the `.kalec` that are near."""
     near = [home / RUNS for home in which.homes(folder or Path.cwd(), lambda home: (home / RUNS).is_dir())]
-    return [folder, *near] if folder is not None and folder.is_dir() else near
+    found = [folder, *near] if folder is not None and folder.is_dir() else near
+    return list({path.resolve(): path for path in found}.values())
 
 
 def _age(path: Path) -> tuple[str, int]:
     """When a run began: its id says the second."""
-    match = _TIME.search(path.name)
-    return match[1] if match else "", (path / RECORD).stat().st_mtime_ns
+    return stamp_of(path.name), (path / RECORD).stat().st_mtime_ns

@@ -40,7 +40,6 @@ def render(run: Run) -> str:
         run=run,
         record=run.record,
         provenance=run.record.get("provenance", {}),
-        seconds=sum(step.seconds for step in run.steps),
         graph=drawing.graph(run),
         timeline=drawing.timeline(run),
         charts=[(step, title, text) for step in run.steps for title, text in charts(step, reports.get(step.task))],
@@ -108,6 +107,8 @@ def _label(book: Any) -> None:
 
 def _file(made: Made) -> str:
     """What an HTML or Markdown artifact holds, in a frame of its own that can reach nothing around it."""
+    if made.path.is_symlink():
+        return "<p>its file is a link, which may lead anywhere</p>"
     try:
         text = made.path.read_text(encoding="utf-8", errors="replace")[:LONGEST_FILE]
     except OSError:

@@ -1,23 +1,26 @@
 """A run as its folder tells of it: the record, what the cells displayed, the logs and the artifacts.
 
-All texts in it can be written; what has another shape than the runtime gives it counts as not there.
+All texts in it can be written; what has another shape than the runtime gives it counts as not there. The folder may be
+somebody else's: nothing outside of it is read, but for the runs beside it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from kalecompiler import encodable
 from kalecompiler.diagnostics import UsageError
+from kalecompiler.local.executor import INPUT_FILE, OUTPUT_FILE
+from kalecompiler.local.runner import DISPLAY, LOG
 from kalecompiler.reporting.find import RECORD
 from kalecompiler.reporting.keeping import NOTEBOOK
 
 LONGEST_LOG = 1 << 20
-DISPLAYED = "display.json"
+_NAME = re.compile(r"\w[\w.-]*")
 _SOURCE = re.compile(r"(?P<run>\w[\w.-]*)/(?P<task>\w[\w-]*)")
 _LONGEST_CHAIN = 100
 
@@ -84,15 +87,30 @@ def read(folder: Path) -> Run:
         raise UsageError(
             f"the run {record['run']} was made by an older kalecompiler, and kept no notebook: run it again"
         )
+    if not _is_whole(record):
+        raise UsageError(f"{folder / RECORD} is damaged, or of another version of kalecompiler")
     ended = {entry["task"]: entry for entry in record["steps"]}
     if not ended:  # under way, or killed
         ended = {task: {"name": name, "status": "unknown"} for name, task in record["tasks"].items()}
-    return Run(folder, record, tuple(_step(folder / task, task, entry) for task, entry in ended.items()))
+    steps = (_step(folder / task, task, entry) for task, entry in ended.items() if _NAME.fullmatch(task))
+    return Run(folder, record, tuple(steps))
+
+
+def _is_whole(record: Mapping[str, Any]) -> bool:
+    """Whether a record has what the page and the notebook are made of, in its shape."""
+    tasks, ran = record.get("tasks"), record.get("ran")
+    if not (isinstance(tasks, dict) and isinstance(ran, dict) and isinstance(record.get("cells"), dict)):
+        return False
+    steps, drawn = record["steps"], _mapping(record["graph"]).get("steps")
+    if not (isinstance(steps, list) and isinstance(drawn, list)):
+        return False
+    named = all(isinstance(entry, dict) and isinstance(entry.get("name"), str) for entry in (*steps, *drawn))
+    return named and tasks.keys() == ran.keys() and all({"task", "status"} <= entry.keys() for entry in steps)
 
 
 def _step(folder: Path, task: str, entry: Mapping[str, Any]) -> Ran:
     own, folder = folder, _origin(folder, entry)
-    inputs = (_json(folder / "executor_input.json") or {}).get("inputs", {}).get("artifacts", {})
+    inputs = _ports(_mapping(_json(folder / INPUT_FILE)).get("inputs"))
     return Ran(
         name=entry["name"],
         task=task,
@@ -104,8 +122,8 @@ def _step(folder: Path, task: str, entry: Mapping[str, Any]) -> Ran:
         failure=entry.get("failure"),
         displays=tuple(displayed(folder, with_times=folder == own)),
         made=tuple(made_by(folder)),
-        reads={port: item["uri"] for port, entry in inputs.items() for item in entry.get("artifacts", [])},
-        log=_text(own / "log.txt"),
+        reads={port: str(item.get("uri", "")) for port, entry in inputs for item in _items(entry)},
+        log=log(own / LOG),
     )
 
 
@@ -126,7 +144,7 @@ def _origin(folder: Path, entry: Mapping[str, Any]) -> Path:
 
 def displayed(folder: Path, with_times: bool = True) -> Iterator[dict[str, Any]]:
     """What the pieces of code displayed of the step whose folder that is, and when."""
-    known = _json(folder / DISPLAYED)
+    known = _json(folder / DISPLAY)
     for entry in known if isinstance(known, list) else ():
         if isinstance(entry, dict) and isinstance(entry.get("outputs", []), list):
             keys = ("started", "seconds") if with_times else ()
@@ -152,18 +170,29 @@ def _is_output(output: Mapping[str, Any]) -> bool:
 
 def made_by(folder: Path) -> list[Made]:
     """The artifacts of the step whose folder that is."""
-    return _made(folder, _json(folder / "executor_output.json") or {}, _json(folder / "executor_input.json") or {})
-
-
-def _made(folder: Path, output: Mapping[str, Any], given: Mapping[str, Any]) -> list[Made]:
-    wanted = given.get("outputs", {}).get("artifacts", {})
+    output, given = _json(folder / OUTPUT_FILE), _mapping(_json(folder / INPUT_FILE))
+    kinds = {port: next(_items(entry), {}).get("type") for port, entry in _ports(given.get("outputs"))}
     made = []
-    for port, entry in output.get("artifacts", {}).items():
-        for item in entry.get("artifacts", []):
-            kinds = [known.get("type", {}) for known in wanted.get(port, {}).get("artifacts", [])]
-            title = kinds[0].get("schemaTitle", "") if kinds else ""
-            made.append(Made(port, title or "system.Artifact", item.get("metadata", {}), folder / port))
+    for port, entry in _ports(output):
+        for item in _items(entry):
+            title = _mapping(kinds.get(port)).get("schemaTitle")
+            made.append(Made(port, str(title or "system.Artifact"), _mapping(item.get("metadata")), folder / port))
     return made
+
+
+def _ports(value: Any) -> Iterable[tuple[str, Any]]:
+    """The ports of an executor's input or output, with what is said of each."""
+    return [pair for pair in _mapping(_mapping(value).get("artifacts")).items() if _NAME.fullmatch(pair[0])]
+
+
+def _items(entry: Any) -> Iterator[Mapping[str, Any]]:
+    """The artifacts of a port."""
+    found = _mapping(entry).get("artifacts")
+    yield from (item for item in found if isinstance(item, Mapping)) if isinstance(found, list) else ()
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def _json(path: Path) -> Any:
@@ -174,13 +203,21 @@ def _json(path: Path) -> Any:
         return None
 
 
-def _text(path: Path) -> str:
-    """A log, without the middle of a very long one."""
+def log(path: Path) -> str:
+    """A log, without the middle of a very long one, which is not read."""
+    if path.is_symlink():
+        return ""
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(0)
+            if size <= LONGEST_LOG:
+                return file.read().decode("utf-8", "replace")
+            half = LONGEST_LOG // 2
+            first = file.read(half)
+            file.seek(size - half)
+            last = file.read()
     except OSError:
         return ""
-    if len(text) <= LONGEST_LOG:
-        return text
-    half = LONGEST_LOG // 2
-    return f"{text[:half]}\n[... {len(text) - 2 * half} characters left out: {path} ...]\n{text[-half:]}"
+    texts = [part.decode("utf-8", "replace") for part in (first, last)]
+    return f"{texts[0]}\n[... {size - 2 * half} bytes left out: {path} ...]\n{texts[1]}"

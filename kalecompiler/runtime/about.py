@@ -28,10 +28,10 @@ def describe(value: Any, variable: str = "", preview: int = 0) -> dict[str, Any]
             about["shape"] = list(map(int, shape))
         if data:
             about.update(zip(("rows", "columns"), about.get("shape", ())))
-            if hasattr(value, "dtype"):
-                about["dtype"] = text(value.dtype)
-            elif hasattr(value, "dtypes"):
+            if hasattr(type(value), "columns"):  # first: a frame's `dtype` is the content of a column of that name
                 about["dtypes"] = {text(name): text(kind) for name, kind in zip(value.columns[:50], value.dtypes)}
+            elif hasattr(value, "dtype"):
+                about["dtype"] = text(value.dtype)
             if preview:
                 from . import preview as previews
 

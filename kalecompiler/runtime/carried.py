@@ -31,7 +31,7 @@ BY_KEY = {
 }
 # What its code shows that it may need. Too much of it does no harm.
 AWAITS = re.compile(r"\b(async|await|asyncio)\b")
-SHOWS = re.compile(r"display|MPL|matplotlib|pyplot|\bplt\b|plot|show|seaborn|figure")
+SHOWS = re.compile(r"display|MPL|matplotlib|pyplot|\bplt\b|plot|show|seaborn|figure|\.hist\(|\.draw")
 IMPORTS = re.compile(r"IPython|pyplot|pylab|\bplt\b")
 BY_VALUE = re.compile(r"\blambda\b|^[ \t]+(async +)?def |^[ \t]+class |cloudpickle|argparse", re.MULTILINE)
 ODD = re.compile(r"logg|Logger|argparse|\bexcept\b|Exception|Error")
@@ -62,7 +62,7 @@ def extras(step: Mapping[str, Any], others: str = "") -> tuple[str, ...]:
         needed.add("mirror")
     for tracker in (step.get("tracking") or {}).get("trackers", ()):
         needed.update({tracker["name"]} & TRACKERS)
-    if "secrets" in (step.get("snapshot") or ()):
+    if any("secrets" in (step.get(key) or ()) for key in ("snapshot", "tracking")):
         needed.add("withheld")
     if _keeps(step):
         needed.add("outputs")

@@ -77,8 +77,7 @@ def write_text(path: str, text: str) -> None:
 
 
 def _artifact(side: Mapping[str, Any], port: str, kind: str) -> dict[str, Any]:
-    found = ((side.get("artifacts") or {}).get(port) or {}).get("artifacts") or []
+    found: list[dict[str, Any]] = ((side.get("artifacts") or {}).get(port) or {}).get("artifacts") or []
     if not found:
         raise failure.StepFailed(f"the executor input has no {kind} artifact {port!r}")
-    artifact: dict[str, Any] = found[0]
-    return artifact
+    return found[0]

@@ -40,6 +40,10 @@ def watch(step: Mapping[str, Any], namespace: Mapping[str, Any]) -> Callable[[],
                 cure = "the steps after it get two copies: a change of one will not show in the other"
                 print(f"kalec: warning: {one!r} and {other!r} share a {kind}; {cure}", file=sys.stderr)
         for name in changed(before, namespace):
+            if digest(namespace[name]) is None:
+                doubt = f"nobody can tell whether it changed {name!r} in place, as it cannot be pickled now"
+                print(f"kalec: warning: {doubt}; the steps after it get {name!r} as it was", file=sys.stderr)
+                continue
             users = [piece["name"] for piece in step["code"] if any(name in line for line in piece["source"])]
             reason = f"it changed {name!r} in place ({', '.join(users)}), but the steps after it would not see that"
             cure = f"tag the step changes:{name}, and put all steps that change {name!r} in order with prev:"
@@ -57,9 +61,8 @@ def digests(names: Iterable[str], namespace: Mapping[str, Any]) -> dict[str, byt
 
 
 def changed(before: Mapping[str, bytes], namespace: Mapping[str, Any]) -> list[str]:
-    """The variables whose digest is another one now; one that is no longer bound is not among them."""
-    after = digests(before, namespace)
-    return [name for name, value in before.items() if name in after and after[name] != value]
+    """The variables whose digest is another one now, or none; one that is no longer bound is not among them."""
+    return [name for name, value in before.items() if name in namespace and digest(namespace[name]) != value]
 
 
 def digest(value: Any) -> bytes | None:

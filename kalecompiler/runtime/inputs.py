@@ -17,16 +17,17 @@ if TYPE_CHECKING:
 def load(step: Mapping[str, Any], task: contract.Task, namespace: dict[str, Any], early: bool) -> None:
     """Bind the inputs that are wanted early, or the others; what comes with them before its time waits in the task.
 
-    (A variable may be wanted early from one step, and later from another.) Raises ValueProblem for what cannot be
-    loaded, StepFailed for an artifact without a digest.
+    (A variable may be wanted early from one step, and later from another; if `early` is None, then and again.)
+    Raises ValueProblem for what cannot be loaded, StepFailed for an artifact without a digest.
     """
     for item in step["inputs"]:
-        if item.get("early", False) != early:
+        when = item.get("early", False)
+        if when not in (early, None):
             continue
         port = item["port"]
         items = {other["variable"]: other for other in step["inputs"] if other["from"] == item["from"]}
         group = [items[name] for name in task.input(port)[1].get("group", ()) if name in items]
-        if port not in task.loaded and len(group) > 1:
+        if port not in task.loaded and len(group) > 1 and (when or not early):
             try:
                 _load(group, task)
             except failure.ValueProblem as error:

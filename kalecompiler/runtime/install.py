@@ -101,8 +101,9 @@ def _exact(item: Mapping[str, Any]) -> str:
     name, source = item["metadata"]["name"], item["download_info"]
     if not item.get("is_direct"):
         return f"{name}=={item['metadata']['version']}"
-    vcs = source.get("vcs_info")
-    return f"{name} @ {vcs['vcs']}+{source['url']}@{vcs['commit_id']}" if vcs else f"{name} @ {source['url']}"
+    vcs, folder = source.get("vcs_info"), source.get("subdirectory")
+    url = f"{vcs['vcs']}+{source['url']}@{vcs['commit_id']}" if vcs else source["url"]
+    return f"{name} @ {url}" + (f"#subdirectory={folder}" if folder else "")
 
 
 def _index(settings: Mapping[str, Any]) -> list[str]:

@@ -30,7 +30,7 @@ def load(
         header, stream, buffers = read(path, digest)
     except (OSError, reading.Unreadable) as error:
         cure = f"run {maker} again"
-        if "newer" in str(error):
+        if "is newer than" in str(error):
             cure = "use the kalecompiler that wrote it, or a later one"
         raise failure.ValueProblem(f"cannot read {variable!r} from {path}: {error}\n  help: {cure}") from None
     if not stream:

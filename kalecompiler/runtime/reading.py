@@ -93,8 +93,10 @@ def head(memory: memoryview, digest: str | None) -> tuple[dict[str, Any], int]:
         bundle.hasher(header.get("hash", "sha256"))
     except ImportError:
         raise Unreadable("it was hashed by blake3, which is not installed here") from None
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise error if isinstance(error, Unreadable) else Unreadable("its header makes no sense") from None
+    except Unreadable:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise Unreadable("its header makes no sense") from None
     if form != bundle.FORMAT:
         raise Unreadable(f"its format {form!r} is newer than this kalecompiler")
     return dict(header), place

@@ -58,9 +58,8 @@ def _clean(report: Any, names: Collection[str], seen: set[int]) -> None:
     frames = list(report.stack)
     cells = [index for index, frame in enumerate(frames) if frame.filename in names]
     if cells or hasattr(report, "offset"):  # a SyntaxError says its place by itself
-        kept = (
-            [frame for frame in frames[cells[0] :] if not frame.filename.startswith("<kalec_runtime.")] if cells else []
-        )
+        frames = frames[[*cells, len(frames)][0] :]
+        kept = [frame for frame in frames if not frame.filename.startswith("<kalec_runtime.")]
         report.stack = traceback.StackSummary.from_list(kept)
     for other in (report.__cause__, report.__context__, *(getattr(report, "exceptions", None) or ())):
         _clean(other, names, seen)

@@ -60,10 +60,7 @@ class Rich:
     def fail(self, error: BaseException, *told: Any) -> None:
         """A piece failed: figures that it drew are shown above the error."""
         if isinstance(error, Exception):
-            try:
-                self.show_figures()
-            except Exception as other:  # the library's own: the first error is the one to tell
-                print(f"kalec: warning: no figure: {other}", file=sys.stderr)
+            _attempt("no figure", self.show_figures)
         self._fail(error, *told)
 
     def display(self, *values: Any, raw: bool = False, metadata: Any = None, **options: Any) -> None:
@@ -84,10 +81,11 @@ class Rich:
         data, notes = ({mime: _text(item) for mime, item in value.items()}, {}) if raw else representations(value)
         if "text/plain" in data:
             print(data["text/plain"], file=self.recorder.streams[0], flush=True)
+        data = _strict(data)
         self.room -= sum(len(str(item)) for item in data.values())
         if self.room < 0:
             data = {"text/plain": data.get("text/plain", "")[:1000] + display.CUT}
-        return {"kind": kind, "data": _strict(data), "metadata": _strict(metadata or notes)}
+        return {"kind": kind, "data": data, "metadata": _strict(metadata or notes)}
 
 
 def representations(value: Any) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -96,27 +94,29 @@ def representations(value: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     notes: dict[str, Any] = {}
     if isinstance(value, type):
         return data, notes
-    found = _pair(_ask(value, "_repr_mimebundle_", include=None, exclude=None), notes)
+    found = _ask(value, "_repr_mimebundle_", notes, include=None, exclude=None)
     if isinstance(found, dict):
         data.update((mime, _text(item)) for mime, item in found.items())
     for mime in TYPES:
         if mime not in data:
             inner: dict[str, Any] = {}
             name = mime.partition("/")[2].partition("+")[0]
-            item = _pair(_ask(value, f"_repr_{name}_"), inner)
+            item = _ask(value, f"_repr_{name}_", inner)
             if item is not None:
                 data[mime] = _text(item)
                 notes.update({mime: inner} if inner else {})
     if "image/png" not in data and _is_figure(value):
-        data["image/png"] = _draw(value)
+        data.update(_attempt("no figure", lambda: {"image/png": _draw(value)}) or {})
     return data, notes
 
 
 def _strict(data: dict[str, Any]) -> Any:
-    """The same as strict JSON has it: keys are texts, NaN is one too."""
-    if all(isinstance(item, str) for item in data.values()):
+    """The same as strict JSON has it: keys are texts, NaN is one too; of what JSON cannot hold, the texts."""
+    texts = {name: item for name, item in data.items() if isinstance(name, str) and isinstance(item, str)}
+    if len(texts) == len(data):
         return data
-    return json.loads(json.dumps(data, default=str, skipkeys=True), parse_constant=str)
+    whole = json.JSONEncoder(default=str, skipkeys=True)
+    return _attempt("not kept", lambda: json.loads(whole.encode(data), parse_constant=str)) or texts
 
 
 def take_figures(show: Callable[..., None]) -> list[Any]:
@@ -133,25 +133,30 @@ def take_figures(show: Callable[..., None]) -> list[Any]:
     return figures
 
 
-def _ask(value: Any, method: str, **options: Any) -> Any:
-    """What a representation method says; None if there is none, or if it fails (which is said, and no failure)."""
-    if not hasattr(type(value), method):
-        return None
+def _attempt(what: str, make: Callable[[], Any]) -> Any:
+    """What `make` gives; None if it fails, which is said: showing a value must not stop the step."""
     try:
-        return getattr(value, method)(**options)
-    except AttributeError:  # a property that says: not now
-        return None
-    except Exception as error:  # any library's code: showing a value must not stop the step
-        print(f"kalec: warning: {method} of {type(value).__name__}: {error}", file=sys.stderr)
+        return make()
+    except Exception as error:  # any library's code
+        print(f"kalec: warning: {what}: {error}", file=sys.stderr)
         return None
 
 
-def _pair(found: Any, notes: dict[str, Any]) -> Any:
-    """A method may return (data, metadata)."""
-    if isinstance(found, tuple) and len(found) == 2:
-        notes.update(found[1] or {})
-        return found[0]
-    return found
+def _ask(value: Any, method: str, notes: dict[str, Any], **options: Any) -> Any:
+    """What a representation method says; None if there is none, or if it fails. It may return (data, metadata)."""
+
+    def ask() -> Any:
+        try:
+            found = getattr(value, method)
+        except AttributeError:  # a property that says: not now
+            return None
+        found = found(**options)
+        if isinstance(found, tuple) and len(found) == 2:
+            notes.update(found[1] or {})
+            return found[0]
+        return found
+
+    return _attempt(f"{method} of {type(value).__name__}", ask) if hasattr(type(value), method) else None
 
 
 def _plain(value: Any) -> str:

@@ -175,16 +175,22 @@ def _run(words: Sequence[str], show: Callable[[str], Any], text: str = "", may_f
         source.write(text.encode())
         source.seek(0)
         with subprocess.Popen(words, stdin=source, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
-            for chunk in iter(lambda: process.stdout.read1(65536), b""):  # type: ignore[union-attr]
-                show(decoder.decode(chunk))
+            try:
+                for chunk in iter(lambda: process.stdout.read1(65536), b""):  # type: ignore[union-attr]
+                    show(decoder.decode(chunk))
+            except BaseException:  # the step is to stop, which would else wait for the command
+                process.terminate()
+                raise
     show(decoder.decode(b"", True))
     if process.returncode and not may_fail:
         raise CommandFailed(process.returncode, words[2] if words[1:2] == ["-c"] else shlex.join(words))
 
 
 def _write(words: Sequence[str], text: str) -> None:
-    path = os.path.expanduser(next(word for word in words if word not in ("-a", "--append")))
-    with open(path, "w" if len(words) == 1 else "a", encoding="utf-8") as file:
+    names = [word for word in words if word not in ("-a", "--append")]
+    if len(names) != 1:
+        raise ValueError(f"'%%writefile' takes one path, and got {names}: quote one that has blanks")
+    with open(os.path.expanduser(names[0]), "w" if len(words) == 1 else "a", encoding="utf-8") as file:
         file.write(text)
 
 

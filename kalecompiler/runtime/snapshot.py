@@ -133,7 +133,7 @@ class Snapshot:
         if not saving:
             return
         outputs.recipes()
-        sys.modules[f"{__package__}.limits"] = sys.modules[__name__]  # `writing` asks its `check`
+        vars(sys.modules[str(__package__)])["limits"] = sys.modules[__name__]  # `writing` asks its `check`
         at = 0
         # it may be anywhere in what the step made of it
         told = any(self.task.input(item["port"])[1].get("secret") for item in self.step.get("inputs", ()))
@@ -185,8 +185,10 @@ def _packages() -> list[str]:
     """The distributions on the path, as their folders are called: `name-version`."""
     found: set[str] = set()
     for folder in sys.path:
-        if os.path.isdir(folder):
+        try:
             found.update(name[:-10] for name in os.listdir(folder) if name.endswith(".dist-info"))
+        except OSError:  # no folder, or one that this user may not list
+            continue
     return sorted(found)
 
 

@@ -79,8 +79,11 @@ def _failed(error: BaseException, step: Mapping[str, Any], kernel: cells.Kernel)
     from . import report
 
     status, trace, line, summary = report.explain(error, kernel)
+    try:
+        str(error)
+    except Exception as other:  # the class may be the notebook's
+        error = other
     kernel.recorder.fail(error, trace, line)
-    sys.stdout.flush()
     lines = [*trace, f"kalec: step {step['step']} {summary}"]
     print(*lines, sep="\n", file=sys.__stderr__, flush=True)
     return status

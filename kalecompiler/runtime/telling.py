@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 
-from . import contract
+from . import contract, parts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,6 +59,8 @@ class Telling:
         self.started = time.time()
         self.status = "succeeded"
         self.failure: str | None = None
+        secrets = step["tracking"].get("secrets")
+        self.secrets: Any = secrets and parts.find("withheld").Secrets(secrets)
         self.others = kernel.recorder.fail, kernel.recorder.close
         kernel.recorder.fail = self.fail  # type: ignore[assignment,method-assign]
         kernel.recorder.close = self.close  # type: ignore[method-assign]
@@ -66,9 +68,8 @@ class Telling:
     def fail(self, error: BaseException, *told: Any) -> None:
         """The step failed, or is to stop."""
         self.status = "failed" if isinstance(error, (Exception, SystemExit)) else "stopped"
-        self.failure = f"{type(error).__name__}: {error}"[:2000]
-        for name in self.step["tracking"].get("secrets", ()):
-            self.failure = self.failure.replace(os.environ.get(name) or "\0", "***")
+        text = f"{type(error).__name__}: {error}"
+        self.failure = (self.secrets.masked(text) if self.secrets else text)[:2000]
         self.others[0](error, *told)
 
     def close(self) -> None:

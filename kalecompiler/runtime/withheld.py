@@ -26,7 +26,8 @@ class Secrets:
     def __init__(self, names: Sequence[str]) -> None:
         values = [value for name in names for value in _values(name)]
         texts = {text for value in values for text in (value, value.strip())}
-        self.texts = sorted(text for text in texts if len(text) >= SHORTEST)
+        # the longest first: one may be the beginning of another
+        self.texts = sorted((text for text in texts if len(text) >= SHORTEST), key=len, reverse=True)
 
     def masked(self, found: Any) -> Any:
         """JSON values without them; names and digests stay."""
@@ -43,7 +44,8 @@ class Secrets:
         """Whether the file of a value holds one of them, before its header."""
         with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             end = len(data) - 16 - int.from_bytes(data[-16:-8], "little")
-            return any(data.find(text.encode(code), 0, end) >= 0 for text in self.texts for code in CODES)
+            texts = [text.encode(code, "surrogatepass") for text in self.texts for code in CODES]  # as pickle does
+            return any(data.find(text, 0, end) >= 0 for text in texts)
 
     def tell(self, task: contract.Task, written: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
         """Say which of the variables that are handed on hold a secret, and mark their artifacts."""

@@ -14,7 +14,7 @@ from typing import Any
 from kalecompiler.diagnostics import UsageError
 from kalecompiler.files import write_atomic
 from kalecompiler.local.folders import folder_of_run
-from kalecompiler.snapshots import kernelspec, moment, notebookout, place, state
+from kalecompiler.snapshots import kernelspec, moment, notebookout, place, restore, state
 from kalecompiler.snapshots.find import Found
 from kalecompiler.snapshots.manifest import BEFORE
 from kalecompiler.snapshots.state import State
@@ -45,8 +45,9 @@ class CheckedOut:
 def checkout(found: Found, request: Request) -> CheckedOut:
     """Write the notebook. Raises UsageError where there is no such state, or it cannot be written."""
     at = state.find(found.store, found.record, request.step, request.when, request.scope)
-    kernel = kernelspec.install(at, request.scope, request.trust, request.force) if request.kernel else None
-    wanted = notebookout.Wanted(request.scope, request.trust, request.force, kernel, dict(_displays(at)))
+    force = request.force and bool(restore.other_python(at))  # it may have been said of the file that is replaced
+    kernel = kernelspec.install(at, request.scope, request.trust, force) if request.kernel else None
+    wanted = notebookout.Wanted(request.scope, request.trust, force, kernel, dict(_displays(at)))
     text = notebookout.write(at, wanted)
     target = _target(at, request, text)
     try:

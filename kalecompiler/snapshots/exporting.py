@@ -132,7 +132,7 @@ def _json(found: Any, path: Path) -> None:
 def _refuse(item: Any) -> Any:
     if hasattr(item, "tolist"):
         return item.tolist()
-    raise TypeError(f"it holds a {type(item).__name__}")
+    raise TypeError(f"it holds a value of type {type(item).__name__}")
 
 
 def _pickle(found: Any, path: Path) -> None:

@@ -6,6 +6,7 @@ the manifest that names it. Whatever goes wrong here is a warning: it never stop
 
 from __future__ import annotations
 
+import hashlib
 import json
 import mmap
 import os
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from kalecompiler import provenance
-from kalecompiler.local.executor import Produced, is_scalars, path_of
+from kalecompiler.local.executor import INPUT_FILE, OUTPUT_FILE, Produced, is_scalars, path_of
 from kalecompiler.local.keeping import TRACES, Keeper
 from kalecompiler.local.results import Failure, RunResult, StepResult
 from kalecompiler.local.tasks import Package, Task, in_order
@@ -27,6 +28,7 @@ from kalecompiler.snapshots.manifest import (
     AFTER,
     BEFORE,
     FAILED,
+    UNKEPT,
     FileRef,
     Manifest,
     RunRecord,
@@ -65,8 +67,9 @@ class Done:
 class Ingest(Keeper):
     """Keeps the snapshots of one run; `warn` is told at the end what could not be kept.
 
-    `taken` are, by task, the manifests of steps that this run takes over from others; `provenance` is the run's. Hooks
-    are called if `hooked`; `given` tells what the run was told that reaches a task (`keys.told`).
+    `taken` are, by task, the manifests of steps that this run takes over from others; `provenance` is the run's.
+    `source` is what the notebook's file held when it was compiled. Hooks are called if `hooked`; `given` tells what the
+    run was told that reaches a task (`keys.told`).
     """
 
     store: Store
@@ -76,12 +79,14 @@ class Ingest(Keeper):
     warn: Callable[[str], None] = lambda text: None
     taken: Mapping[str, Manifest] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    source: bytes = b""
     hooked: bool = True
     given: Callable[[Task], Mapping[str, str]] = lambda task: {}
     _run: RunRecord = field(default_factory=lambda: RunRecord(""))
     _folder: Path = Path()
     _under: dict[str, _Under] = field(default_factory=dict)
     _records: dict[str, VariableRecord] = field(default_factory=dict)
+    _unkept: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     _problems: list[str] = field(default_factory=list)
     _fatal: list[hooks.HookProblem] = field(default_factory=list)
     _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "kalec-snapshots"))
@@ -110,7 +115,7 @@ class Ingest(Keeper):
         if source and task.key in self.taken:
             self._later(lambda: self._take(task, produced, source))
         else:
-            self._later(lambda: self._after(self._under[task.key], produced, (ended - seconds, ended), source))
+            self._later(lambda: self._keep_after(self._under[task.key], produced, (ended - seconds, ended), source))
 
     def failed(self, task: Task, failure: Failure, attempt: int, again: bool) -> None:
         """See `Keeper`."""
@@ -164,7 +169,7 @@ class Ingest(Keeper):
             self._problems.append(f"the snapshots of this run are not signed: {why}")
         about: dict[str, Any] = {"workdir": str(Path.cwd())}
         if self.notebook is not None:
-            ref = self.store.put_bytes(self.notebook.read_bytes())
+            ref = self.store.put_bytes(self.source)
             about = {"notebook": ref, "notebook_name": self.notebook.name, "notebook_digest": ref.digest}
             about["workdir"] = str(self.notebook.absolute().parent)
         if self.package:
@@ -205,6 +210,15 @@ class Ingest(Keeper):
         self._under[task.key] = _Under(task, step, manifest)
         if self._under[task.key].is_kept:
             self._write(manifest)
+
+    def _keep_after(self, under: _Under, produced: Produced, times: tuple[float, float], source: str | None) -> None:
+        """As `_after`; of a step that cannot be kept now, it is noted what its folder says, so that it may be later."""
+        try:
+            self._after(under, produced, times, source)
+        except (StoreProblem, OSError) as error:
+            told = {} if source else papers(self._folder / under.task.key)
+            self._unkept[under.task.key] = {"why": str(error), "papers": told}
+            raise
 
     def _after(self, under: _Under, produced: Produced, times: tuple[float, float], source: str | None) -> None:
         if not under.is_kept:
@@ -335,7 +349,17 @@ class Ingest(Keeper):
             metrics=dict(end.metrics),
             error=end.failure.message if end.failure else None,
             source=under.source if under else None,
+            extra={UNKEPT: self._unkept[step.key]} if step.key in self._unkept else {},
         )
+
+
+def papers(folder: Path) -> dict[str, str]:
+    """The sha256 of the files in a task's folder that tell of it, by name; one of them has the digests of its values.
+
+    Raises OSError.
+    """
+    there = (folder / name for name in (INPUT_FILE, OUTPUT_FILE, TRACES))
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in there if path.is_file()}
 
 
 def _traces(path: Path) -> Mapping[str, Any]:

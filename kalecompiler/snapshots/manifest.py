@@ -104,6 +104,10 @@ class StepRecord:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
+UNKEPT = "unkept"
+"""In the record of a step that ended well and could not be kept: why, and the `papers` that its folder had then."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunRecord:
     """A run: what was run, and how it ended. `notebook` and `package` are files in the store.
@@ -134,6 +138,12 @@ class RunRecord:
         """A part of the provenance that has names in it: `who`, `git`, `versions`; {} where it is not known."""
         found = self.provenance.get(part)
         return found if isinstance(found, Mapping) else {}
+
+
+def why_unkept(record: RunRecord, key: str) -> str:
+    """Why a step that ended well could not be kept; empty where it was, or nobody knows."""
+    noted = next((step.extra.get(UNKEPT) for step in record.steps if step.key == key), None)
+    return str(noted.get("why", "")) if isinstance(noted, dict) else ""
 
 
 def to_json(record: Any) -> dict[str, Any]:

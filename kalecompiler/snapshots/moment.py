@@ -15,17 +15,16 @@ from typing import Any
 
 from kalecompiler import draws, internal, notebook, payload
 from kalecompiler import plan as planning
-from kalecompiler.diagnostics import RANDOM_BRANCHES, NotebookError, Severity, UsageError
-from kalecompiler.facts import Grade
+from kalecompiler.diagnostics import DELETED_NAME, RANDOM_BRANCHES, Diagnostic, NotebookError, Severity, UsageError
 from kalecompiler.model import Code, CodeKind, Pipeline, Role, Step
 from kalecompiler.plan import Analysis
 from kalecompiler.snapshots.manifest import AFTER, BEFORE
+from kalecompiler.snapshots.sources import Source, source
 from kalecompiler.steprules import FINAL_STATUS
 from kalecompiler.suggest import did_you_mean
 
 ANCESTORS, INPUTS = "ancestors", "inputs"
 
-PARAMETER = ""
 _NAME = "kalec_checkout"
 _CELL = "kalec-checkout"
 _DRAWS = {
@@ -37,27 +36,12 @@ _TRIES = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """A variable as of a moment: the steps that may hold it, the nearest first; `doubts` may have changed it since.
-
-    PARAMETER stands for a step where the value is that of a parameter of the run. An `optional` one is of a step that
-    stands above, but need not have run.
-    """
-
-    variable: str
-    producers: tuple[str, ...]
-    doubts: tuple[str, ...] = ()
-    early: bool = False
-    optional: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Moment:
     """The state at a moment: what to execute (`content`, a step's JSON values, without cells), what to load.
 
     `above` are the steps that must have run by then, in the order of the notebook; `beside` stand above it, too.
-    `unclear` has the names that the notebook has no one value for, with the reason; `warnings` what may make a variable
-    another than in the notebook; `cells` the names of the pieces that bind each variable.
+    `unclear` has the names that the notebook has no one value for, with the reason, which is empty for a deleted one;
+    `warnings` what may make a variable another than in the notebook; `cells` the pieces that bind each variable.
     """
 
     notebook: str
@@ -242,7 +226,7 @@ def _ask(question: _Question, names: Sequence[str], generators: Sequence[str], m
     planned = planning.complete(analysis)
     errors = [d for d in planned.diagnostics if d.severity is Severity.ERROR]
     problems = {
-        names[d.location.line - 1]: d.message
+        names[d.location.line - 1]: _reason(d, names[d.location.line - 1])
         for d in errors
         if d.location.cell_id == _CELL and d.location.line is not None and d.location.line <= len(names)
     }
@@ -261,6 +245,11 @@ def _ask(question: _Question, names: Sequence[str], generators: Sequence[str], m
             item.variable: drawn.message for item in asked.inputs if item.producer in makers and item.variable in names
         }
     return _Asked(asked, planned.draft, problems, warnings)
+
+
+def _reason(found: Diagnostic, name: str) -> str:
+    """Why a name has no one value, without the name of the step that asks; empty where it is deleted by then."""
+    return "" if found.rule is DELETED_NAME else found.message.removeprefix(f"step `{_NAME}` reads `{name}`, which ")
 
 
 def _write_edges(document: Any, pipeline: Pipeline, more: Mapping[str, Sequence[str]]) -> None:
@@ -295,7 +284,7 @@ def _moment(
     found = {item.variable: item for item in asked.step.inputs}
     bound = analysis.reading.bound(analysis.reading.steps[chosen.name]) if chosen.exits and when == AFTER else ()
     sources = tuple(
-        _source(analysis, pipeline, item.variable, item.producer, item.early)
+        source(analysis, pipeline, above, item)
         for item in asked.step.inputs
         if item.variable not in {*draws.VARIABLES, *bound}
     ) + tuple(Source(name, (chosen.name,)) for name in sorted(bound))
@@ -351,36 +340,6 @@ def _as_process(analysis: Analysis, pipeline: Pipeline, chosen: Step, when: str)
         {},
         _cells(analysis, pipeline, [step.name for step in pipeline.steps]),
     )
-
-
-def _source(analysis: Analysis, pipeline: Pipeline, variable: str, producer: str, early: bool) -> Source:
-    """Where a variable can be found: with its last maker, else above those that only may have changed it."""
-    producers, doubts = [producer], []
-    at = producer
-    while at != PARAMETER and (above := _untouched(analysis, pipeline, variable, at)) is not None:
-        guarded = variable in {guard.variable for guard in pipeline.step(at).guards}
-        if not guarded and not (above == PARAMETER and _is_fixed(pipeline, variable)):
-            doubts.append(at)
-        producers.append(above)
-        at = above
-    return Source(variable, tuple(producers), tuple(doubts), early)
-
-
-def _untouched(analysis: Analysis, pipeline: Pipeline, variable: str, producer: str) -> str | None:
-    """The step from which a step that at most may change a variable has it; None where it makes it, or surely does."""
-    known = next(c for c in analysis.flow.steps if c.name == producer)
-    change = known.summary.changes.get(variable)
-    if variable in known.summary.binds or change is None or change.grade is not Grade.POSSIBLE:
-        return None
-    step = pipeline.step(producer)
-    if variable in step.parameters:
-        return PARAMETER
-    return next((i.producer for i in step.inputs if i.variable == variable), None)
-
-
-def _is_fixed(pipeline: Pipeline, parameter: str) -> bool:
-    """Whether a parameter's value is of a type that nothing can change."""
-    return all(p.type in ("int", "float", "str", "bool") for p in pipeline.parameters if p.name == parameter)
 
 
 def _cells(analysis: Analysis, pipeline: Pipeline, above: Sequence[str]) -> dict[str, tuple[str, ...]]:

@@ -19,7 +19,7 @@ from kalecompiler.local.executor import Produced
 from kalecompiler.local.taken import Taken
 from kalecompiler.local.tasks import FromTask, Package, Task, ancestors, levels, read_package
 from kalecompiler.snapshots import keys, signing, traced
-from kalecompiler.snapshots.manifest import AFTER, FAILED, Manifest, RunRecord, VariableRecord
+from kalecompiler.snapshots.manifest import AFTER, FAILED, Manifest, RunRecord, VariableRecord, why_unkept
 from kalecompiler.snapshots.objects import StoreProblem
 from kalecompiler.snapshots.store import Store
 from kalecompiler.snapshots.traced import Now
@@ -157,6 +157,8 @@ def _why_not(
     if manifest is None or manifest.status not in ("", "succeeded"):
         status = next((s.status for s in run.record.steps if s.key == task.key), "")
         known = task.key in run.package.tasks
+        if why := why_unkept(run.record, task.key):
+            return f"its snapshot was not kept in {run.record.run}: {why}"
         return (f"it {_ended(status)} in {run.record.run}") if known else f"{run.record.run} did not have it"
     if not (wanted.trust or signing.trusted(manifest) == signing.SIGNED == signing.trusted(run.record)):
         return f"nothing says that its snapshot in {run.record.run} is yours: --trust takes it all the same"

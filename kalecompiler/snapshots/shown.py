@@ -68,6 +68,12 @@ def doubtful(found: State, items: Sequence[Item]) -> list[str]:
     ]
     names = {item.variable for item in items}
     lines += [f"  {name}: {text}" for name, text in sorted(found.moment.warnings.items()) if name in names]
+    said = found.moment.warnings.values()
+    lines += [
+        f"  {one} and {other}: they shared an object when step {step} had ended, and are two now"
+        for one, other, step in found.parted
+        if {one, other} <= names and not any(f"`{one}`" in text and f"`{other}`" in text for text in said)
+    ]
     return ["perhaps not as in the notebook:", *lines] if lines else []
 
 

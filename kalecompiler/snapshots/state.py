@@ -8,9 +8,10 @@ from typing import Any
 
 from kalecompiler.internal import is_internal
 from kalecompiler.snapshots import moment, place, signing
-from kalecompiler.snapshots.manifest import AFTER, BEFORE, FAILED, Manifest, RunRecord, VariableRecord
-from kalecompiler.snapshots.moment import PARAMETER, Moment, Source
+from kalecompiler.snapshots.manifest import AFTER, BEFORE, FAILED, Manifest, RunRecord, VariableRecord, why_unkept
+from kalecompiler.snapshots.moment import Moment
 from kalecompiler.snapshots.objects import StoreProblem
+from kalecompiler.snapshots.sources import PARAMETER, Source
 from kalecompiler.snapshots.store import Store
 
 GENERATORS = {"_random_state": "random", "_numpy_random_state": "numpy", "_torch_random_state": "torch"}
@@ -24,7 +25,7 @@ class Item:
     task: str
     record: VariableRecord
     trusted: bool
-    early: bool = False
+    early: bool | None = False
     doubts: tuple[str, ...] = ()
 
 
@@ -43,7 +44,8 @@ class State:
     """What there is at a moment of a run.
 
     `trusted`: the run's record, and so its code, is this user's own; `ran` are the steps above the moment that had run;
-    `manifest` is what the step itself said at the moment.
+    `manifest` is what the step itself said at the moment; `parted` has pairs of variables that shared an object when a
+    step ended, with that step, and come back as two.
     """
 
     store: Store
@@ -56,6 +58,7 @@ class State:
     environment: Mapping[str, Any] = field(default_factory=dict)
     ran: tuple[str, ...] = ()
     manifest: Manifest | None = None
+    parted: tuple[tuple[str, str, str], ...] = ()
 
 
 def find(store: Store, record: RunRecord, step: str, when: str = BEFORE, scope: str = moment.ANCESTORS) -> State:
@@ -65,7 +68,7 @@ def find(store: Store, record: RunRecord, step: str, when: str = BEFORE, scope: 
     manifests = store.manifests(record.run)
     _check_steps(record, at, manifests)
     items: list[Item] = []
-    lost = [Lost(name, reason, "", at.cells.get(name, ())) for name, reason in sorted(at.unclear.items())]
+    lost = [Lost(name, reason, "", at.cells.get(name, ())) for name, reason in sorted(at.unclear.items()) if reason]
     for source in at.sources:
         found = _item(source, at, manifests)
         if isinstance(found, Item):
@@ -84,6 +87,7 @@ def find(store: Store, record: RunRecord, step: str, when: str = BEFORE, scope: 
         _environment(at, manifests),
         tuple(n for n in (*at.above, *at.beside) if (at.pipeline.step(n).task, AFTER) in manifests or n in at.above),
         own,
+        tuple(_parted(at, items, manifests)),
     )
 
 
@@ -101,12 +105,14 @@ def _check_steps(record: RunRecord, at: Moment, manifests: Mapping[tuple[str, st
         own = name == at.step.name
         if (task, AFTER) in manifests or (own and (task, FAILED) in manifests):
             continue
-        status = next((step.status for step in record.steps if step.key == task), "") or "not run"
+        status = next((step.status for step in record.steps if step.key == task), "")
+        ended = {"failed": "failed", "not-run": "did not run", "": "did not run"}.get(status, f"was {status}")
         if own:
-            raise StoreProblem(f"step {name} of {record.run} was {status}, and left nothing: look at --before it")
-        kept = f"step {name}, above it, was {status}: look at `--step {name} --before`"
+            raise StoreProblem(f"step {name} of {record.run} {ended}, and left nothing: look at --before it")
+        kept = f"step {name}, above it, {ended}: look at `--step {name} --before`"
         if status == "succeeded":
-            kept = f"of step {name}, above it, no snapshot was kept: was its level `off`?"
+            why = why_unkept(record, task)
+            kept = f"of step {name}, above it, no snapshot was kept: {why or 'was its level `off`?'}"
         raise StoreProblem(f"the state {at.when} step {at.step.name} of {record.run} does not exist: {kept}")
 
 
@@ -171,9 +177,45 @@ def _environment(at: Moment, manifests: Mapping[tuple[str, str], Manifest]) -> M
     return next((manifest.environment for manifest in said if manifest and manifest.environment.get("python")), {})
 
 
+def _parted(
+    at: Moment, items: list[Item], manifests: Mapping[tuple[str, str], Manifest]
+) -> Iterator[tuple[str, str, str]]:
+    """(variable, other variable, step) where a step left two with a common object, of which only one was changed since.
+
+    Or one that will be: the two come from files of their own, and a change of one does not show in the other.
+    """
+    known = {item.variable: item for item in items}
+    sources = {source.variable: source for source in at.sources if source.variable in known}
+    one_file = [names for early in (True, False) for names in _loaded_together(tuple(items), early)]
+    done: set[tuple[str, str]] = set()
+    for name, source in sorted(sources.items()):
+        for step in source.way:
+            manifest = manifests.get((at.pipeline.step(step).task, AFTER))
+            record = manifest.variables.get(name) if manifest else None
+            for other in record.group if record else ():
+                pair = (name, other) if name < other else (other, name)
+                if other == name or other not in sources or step not in sources[other].way or pair in done:
+                    continue
+                apart = known[name].task != known[other].task or source.changes or sources[other].changes
+                if apart and not any({*pair} <= names for names in one_file):
+                    done.add(pair)
+                    yield (*pair, step)
+
+
+def _loaded_together(items: tuple[Item, ...], early: bool) -> Iterator[set[str]]:
+    """The variables that come from one file, and so keep what they share (as `restore` loads them)."""
+    for group in groups(items, early):
+        waiting = {item.variable for item in group}
+        for item in group:
+            if item.variable in waiting:
+                found = waiting if waiting <= {item.variable, *item.record.members} else {item.variable}
+                waiting = waiting - found
+                yield found
+
+
 def groups(items: tuple[Item, ...], early: bool) -> Iterator[tuple[Item, ...]]:
-    """The items to be loaded early, or the others; those that share objects come together."""
-    waiting = [item for item in items if item.early == early]
+    """The items to be loaded early, or the others (some are both); those that share objects come together."""
+    waiting = [item for item in items if item.early in (early, None)]
     while waiting:
         first = waiting.pop(0)
         names = [name for name in first.record.group if name != first.variable]

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
-from kalecompiler.snapshots import retention, signing
+from kalecompiler.snapshots import place, retention, signing
 from kalecompiler.snapshots.manifest import FileRef, Manifest, RunRecord, from_json, to_json
 from kalecompiler.snapshots.objects import PIECE
 from kalecompiler.snapshots.store import Store, StoreProblem, is_name
@@ -107,10 +107,20 @@ def _import(store: Store, tar: tarfile.TarFile, source: Path, trust: bool) -> Im
         raise StoreProblem(f"the store {store.path} has another run {run} than {source}: nothing is signed or imported")
     if here is None and run in store.run_names():  # it cannot be read
         store.remove_run(run)
+    is_own = here is not None and place.is_own(store.run(run))
     for manifest, file in manifests:
         store.write_manifest(signing.sign(manifest) if trust else manifest, file)
-    store.write_run(signing.sign(record) if trust else record)
+    store.write_run(_as_imported(record, trust, is_own))
     return Imported(run, len(given), sum(given.values()), "signed" if trust else state)
+
+
+def _as_imported(record: RunRecord, trust: bool, is_own: bool) -> RunRecord:
+    """The record as it is kept; what another key signed stays so, and what was the store's own already is no import."""
+    if not trust and signing.trusted(record) != signing.SIGNED:
+        return record
+    told = {} if is_own else {place.IMPORTED: True}
+    signed: RunRecord = signing.sign(replace(record, extra={**record.extra, **told}))
+    return signed
 
 
 def _content(store: Store, run: str, trust: bool) -> dict[str, Any] | None:
@@ -132,9 +142,10 @@ def _content(store: Store, run: str, trust: bool) -> dict[str, Any] | None:
 
 
 def _plain(record: RunRecord, manifests: Sequence[tuple[Manifest, str]]) -> dict[str, Any]:
-    """A run by the names of its files, as JSON values, but for signatures."""
+    """A run by the names of its files, as JSON values, but for signatures, and for whether it was imported."""
     records = {f"{manifest.task}/{file}": to_json(replace(manifest, signature=None)) for manifest, file in manifests}
-    return {**records, "run.json": to_json(replace(record, signature=None))}
+    extra = {name: value for name, value in record.extra.items() if name != place.IMPORTED}
+    return {**records, "run.json": to_json(replace(record, signature=None, extra=extra))}
 
 
 def _check_whole(

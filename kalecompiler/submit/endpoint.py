@@ -39,7 +39,11 @@ _SECRETS = {
 }
 _METHODS = ("none", "token", "cookie", "dex", "service-account", "context")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-TIMEOUT = 60.0
+TIMEOUT, DAY = 60.0, 86400.0
+
+
+class NoEndpointError(UsageError):
+    """Nothing says which endpoint is meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +102,11 @@ def resolve(given: Given, folder: Path) -> Endpoint:
     host = address or table.get("host") or _in_cluster()
     if not host:
         some = f", or --endpoint ({', '.join(sorted(tables))})" if tables else ""
-        raise UsageError(f"no endpoint is named: give --host URL{some}, or set {HOST_VARIABLE}")
+        raise NoEndpointError(f"no endpoint is named: give --host URL{some}, or set {HOST_VARIABLE}")
     host = _address(host, "the host")
     return Endpoint(
         host,
-        ui=_address(os.environ.get(UI_VARIABLE) or table.get("ui") or host, "the UI's address"),
+        ui=_address(table.get("ui") or os.environ.get(UI_VARIABLE) or host, "the UI's address"),
         name=name,
         namespace=given.namespace or table.get("namespace"),
         experiment=table.get("experiment"),
@@ -168,8 +172,8 @@ def _check(key: str, value: Any, where: str) -> None:
         raise UsageError(f"{where}: `{key}` must be a text")
     if key == "insecure" and not isinstance(value, bool):
         raise UsageError(f"{where}: `insecure` must be true or false")
-    if key == "timeout" and (isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0):
-        raise UsageError(f"{where}: `timeout` must be a number of seconds")
+    if key == "timeout" and (isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= DAY):
+        raise UsageError(f"{where}: `timeout` must be a number of seconds, at most a day's")
     if key == "context" and not isinstance(value, (bool, str)):
         raise UsageError(f"{where}: `context` must be true, or the path of a context.json")
     if key.endswith("-env") and not _VARIABLE.fullmatch(value):

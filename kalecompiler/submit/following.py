@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 
@@ -24,7 +25,7 @@ def follow(
 ) -> RunView:
     """The run at its end; `take` is given it at each look.
 
-    A server that is away for some minutes does not end the waiting.
+    A server that is away for some minutes does not end the waiting; one that says how long to wait is not asked before.
 
     Raises:
         TimedOutError: it did not end within `timeout` seconds; it goes on.
@@ -54,7 +55,8 @@ def _poll(
         except ServerError as error:
             if not error.passing or time.monotonic() - seen > PATIENCE:
                 raise
-        left = LONGEST_PAUSE if timeout is None else begun + timeout - time.monotonic()
+            pause = max(pause, min(error.wait or 0.0, PATIENCE))
+        left = math.inf if timeout is None else begun + timeout - time.monotonic()
         if left <= 0:
             raise TimedOutError(f"the run did not end within {timeout:g} s: {_goes_on(connection, run_id)}")
         time.sleep(min(pause, left))

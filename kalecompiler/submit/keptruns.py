@@ -88,8 +88,7 @@ def _take(found: _Found, item: Stored, reader: Reader, run_id: str) -> None:
     try:
         data = reader.first_line(item.uri)
         told, _ = artifact.split(data, item.uri)
-        variables = {str(name): artifact.record(about) for name, about in told["variables"].items()}
-        manifest = artifact.manifest(told, run_id, item.task, variables)
+        manifest = artifact.manifest(told, run_id, item.task, _variables(told, item.uri))
     except (ServerError, StoreProblem) as error:
         if isinstance(error, ServerError) and error.code in (None, 401, 403):
             raise
@@ -105,6 +104,14 @@ def _take(found: _Found, item: Stored, reader: Reader, run_id: str) -> None:
         found.vouched.add(item.task)
     else:
         found.vouched.discard(item.task)
+
+
+def _variables(told: Mapping[str, Any], uri: str) -> dict[str, VariableRecord]:
+    """What a snapshot says of its variables; others may write to its bucket. Raises StoreProblem."""
+    try:
+        return {str(name): artifact.record(about) for name, about in told["variables"].items()}
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise StoreProblem(f"{uri} is damaged: what it says of its variables is not as it should be") from None
 
 
 def _take_cached(found: _Found, ports: Mapping[str, str], reader: Reader, run_id: str) -> None:

@@ -58,7 +58,7 @@ def cron_of(text: str) -> str:
 
 
 def ensure(connection: Connection, request: Request, version: Version, cron: str) -> Recurring:
-    """The one recurring run of that name, of this version at these times.
+    """The one recurring run of that pipeline and name, of this version at these times.
 
     There is no call that changes one: the old is switched off, the new one made, the old removed. Should this be cut
     off, the same again repairs it, and at no time do two of them start runs.
@@ -66,7 +66,8 @@ def ensure(connection: Connection, request: Request, version: Version, cron: str
     name = request.run_name or request.pipeline
     wanted = _body(connection, request, version, cron, ensure_experiment(connection, request.experiment), name)
     client = connection.client
-    there = connection.named(client.list_recurring_runs, "recurring_runs", name, namespace=connection.namespace)
+    named = connection.named(client.list_recurring_runs, "recurring_runs", name, namespace=connection.namespace)
+    there = [one for one in named if _pipeline(one) == version.pipeline_id]  # of others it is none of our business
     same = [one for one in there if _same(one, wanted)]
     others = [one for one in there if one not in same[:1]]
     for one in others:
@@ -109,6 +110,12 @@ def _body(connection: Connection, request: Request, version: Version, cron: str,
         mode="ENABLE",
         trigger=models.V2beta1Trigger(cron_schedule=models.V2beta1CronSchedule(cron=cron)),
     )
+
+
+def _pipeline(one: Any) -> str | None:
+    """The id of the pipeline that a recurring run of the server is of; None where it has a package of its own."""
+    reference = one.pipeline_version_reference
+    return reference.pipeline_id if reference else None
 
 
 def _same(one: Any, wanted: Any) -> bool:

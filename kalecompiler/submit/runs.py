@@ -34,6 +34,8 @@ def resolve(connection: Connection, word: str) -> str:
 
     Raises UsageError where there is none, or more than one.
     """
+    if not word:  # `kalec stop "$RUN"` without RUN: else it begins every id
+        raise UsageError("the run is empty: name one by its id, the beginning of it, its name or `latest`")
     if _ID.fullmatch(word):
         return word
     if match := _LATEST.fullmatch(word):

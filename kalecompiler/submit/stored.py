@@ -127,14 +127,16 @@ def _artifact(data: bytes) -> Stored | None:
         elif number == 5 and isinstance(value, bytes):
             entry = dict(protowire.fields(value))
             if isinstance(entry.get(1), bytes) and isinstance(entry.get(2), bytes):
-                metadata[entry[1].decode("utf-8", "replace")] = _value(entry[2])  # type: ignore[union-attr,arg-type]
+                metadata[entry[1].decode("utf-8", "replace")] = read_value(entry[2])  # type: ignore[union-attr,arg-type]
     return from_uri(uri, metadata, kind)
 
 
-def _value(data: bytes) -> Any:
+def read_value(data: bytes) -> Any:
     """A value of ML Metadata that is a number, a text or a truth value; None for any other."""
     for number, value in protowire.fields(data):
-        if number in (1, 2) and not isinstance(value, bytes):
+        if number == 1 and isinstance(value, int):
+            return value - (1 << 64) if value >> 63 else value  # a negative one is written as its complement
+        if number == 2 and isinstance(value, float):
             return value
         if number == 3 and isinstance(value, bytes):
             return value.decode("utf-8", "replace")

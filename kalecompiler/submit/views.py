@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
+from kalecompiler.formats.wording import shown
+
 ENDED = frozenset({"SUCCEEDED", "FAILED", "CANCELED", "SKIPPED", "ERROR"})
 FINE = frozenset({"SUCCEEDED", "SKIPPED"})
 
@@ -61,7 +63,7 @@ def view(run: Any, order: Iterable[str] = ()) -> RunView:
     config = run.runtime_config
     return RunView(
         id=run.run_id,
-        name=run.display_name,
+        name=_plain(run.display_name or ""),
         state=run.state or "PENDING",
         created=_time(run.created_at),
         ended=_time(run.finished_at),
@@ -100,9 +102,9 @@ def _step_json(step: StepView) -> dict[str, Any]:
 
 def _step(name: str, task: Any | None) -> StepView:
     if task is None:
-        return StepView(name)
+        return StepView(_plain(name))
     return StepView(
-        name,
+        _plain(name),
         task.state or "PENDING",
         _time(task.start_time),
         _time(task.end_time),
@@ -129,7 +131,12 @@ _NEVER = datetime.max.replace(tzinfo=timezone.utc)
 
 
 def _message(error: Any) -> str | None:
-    return " ".join(error.message.split()) if error is not None and error.message else None
+    return _plain(" ".join(error.message.split())) if error is not None and error.message else None
+
+
+def _plain(text: str) -> str:
+    """What others in the namespace wrote, made safe for a terminal."""
+    return "".join(map(shown, text))
 
 
 def _time(value: datetime | None) -> datetime | None:

@@ -61,11 +61,10 @@ class Backlog:
             head: dict[str, Any] = encodable.loads(file.readline())
         return head
 
-    def waiting(self) -> list[Call]:
-        """The calls that were not made yet. Raises OSError."""
+    def calls(self) -> list[Call]:
+        """All calls, also those that were made. Raises OSError."""
         lines = self.path.read_text(encoding="utf-8").split("\n")[1:-1]  # an unfinished last line is not there yet
-        calls = [Call(*encodable.loads(line)) for line in lines]
-        return calls[self.made() :]
+        return [Call(*encodable.loads(line)) for line in lines]
 
     def made(self) -> int:
         """How many calls have been made."""
@@ -112,12 +111,12 @@ class Backlog:
 
 def unsent(root: Path, tracker: str = "*") -> list[Backlog]:
     """The queues of a folder of runs that still hold calls, oldest run first."""
-    found = root.glob(f"*/{FOLDER}/{tracker}{QUEUE}")
-    return [
-        Backlog(path)
-        for path in sorted(found, key=lambda path: path.stat().st_mtime_ns)
-        if not path.parent.parent.is_symlink()
-    ]
+    found: list[tuple[int, Path]] = []
+    for path in root.glob(f"*/{FOLDER}/{tracker}{QUEUE}"):
+        with contextlib.suppress(FileNotFoundError):  # another process has just sent it
+            if not path.parent.parent.is_symlink():
+                found.append((path.stat().st_mtime_ns, path))
+    return [Backlog(path) for _, path in sorted(found)]
 
 
 def _lock(file: IO[str]) -> bool:

@@ -26,7 +26,7 @@ class TensorBoard(Tracker):
     """Options: `folder`, in which each run has a folder; by default `tensorboard` beside the runs (`.kalec`)."""
 
     def run_started(self, run: Run, moment: Moment) -> None:
-        rows = "".join(f"| {name} | {value} |\n" for name, value in run.parameters.items())
+        rows = "".join(f"| {name} | {_cell(value)} |\n" for name, value in run.parameters.items())
         if rows:
             self._write(run, moment, [text_value("parameters", f"| parameter | value |\n|---|---|\n{rows}")])
 
@@ -80,6 +80,11 @@ def varint(number: int, value: int) -> bytes:
 def double(number: int, value: float) -> bytes:
     """A field that is a `double`."""
     return bytes([number << 3 | 1]) + struct.pack("<d", value)
+
+
+def _cell(value: Any) -> str:
+    """A value in a table of Markdown."""
+    return " ".join(str(value).replace("|", "\\|").splitlines())
 
 
 def _varint(value: int) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -43,10 +44,23 @@ class JsonLines(Tracker):
         folder.mkdir(parents=True, exist_ok=True)
         head = {"run": run.id, "number": moment.number, "time": moment.time, "event": what}
         start = json.dumps(head)[:-1].encode()
-        name = f"runs.{run.id}.{run.teller}.jsonl" if run.teller else "runs.jsonl"
-        with (folder / name).open("a+b") as file:
+        path = folder / (f"runs.{run.id}.{run.teller}.jsonl" if run.teller else "runs.jsonl")
+        end = b"\n"
+        with path.open("a+b") as file:
             file.seek(0)
-            if not any(line.startswith(start) for line in file):
-                file.write(start + b", " + json.dumps(told, default=str)[1:].encode() + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
+            for line in file:
+                end = line[-1:]
+                if line.startswith(start) and end == b"\n":
+                    return
+        text = start + b", " + json.dumps(told, default=str)[1:].encode() + b"\n"
+        _append(path, text if end == b"\n" else b"\n" + text)
+
+
+def _append(path: Path, line: bytes) -> None:
+    """Append a whole line or nothing of it. Raises OSError."""
+    with path.open("ab", buffering=0) as file:
+        size = file.seek(0, os.SEEK_END)
+        if file.write(line) != len(line):
+            file.truncate(size)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        os.fsync(file.fileno())

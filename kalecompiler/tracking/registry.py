@@ -87,6 +87,11 @@ def for_steps(folder: Path) -> tuple[tuple[TrackerUse, ...], list[str]]:
 
 
 def _is_secret(name: str, value: object) -> bool:
+    """Whether an option is a secret, or holds one: a plug-in's may be tables and lists."""
+    if isinstance(value, dict):
+        return bool(_SECRET_NAME.fullmatch(name)) or any(_is_secret(str(key), item) for key, item in value.items())
+    if isinstance(value, list):
+        return any(_is_secret(name, item) for item in value)
     return bool(_SECRET_NAME.fullmatch(name) or (isinstance(value, str) and _SECRET_TEXT.search(value)))
 
 

@@ -7,12 +7,12 @@ exits with 1, and leaves a line that says why, where the tracker did not take al
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from kalecompiler.tracking import processes
-from kalecompiler.tracking.backlog import Backlog, unsent
+from kalecompiler.tracking.backlog import Backlog, Call, unsent
 from kalecompiler.tracking.calls import LAST, be_impatient, tell, words
 from kalecompiler.tracking.registry import make
 from kalecompiler.tracking.tracker import Moment, Run, Tracker
@@ -31,14 +31,13 @@ def deliver(backlog: Backlog, tracker: Tracker) -> bool:
     run = Run(**{**head["run"], "folder": backlog.path.parent.parent})
     elsewhere = head["pid"] is None
     died = not (elsewhere or _runs(head))  # asked first: what it wrote is then all there
-    last = ""
-    for call in backlog.waiting():
+    calls = backlog.calls()
+    for call in calls[backlog.made() :]:
         tell(tracker, run, Moment(call.number, call.time), call.method, call.arguments)
         backlog.made_another()
-        last = call.method
-    if died and last != LAST:
+    if died and not _is_complete(calls):
         tracker.close(run, "stopped", Moment(backlog.made(), time.time()))
-    return died or elsewhere or last == LAST
+    return died or elsewhere or _is_complete(calls)
 
 
 def send(backlog: Backlog, over: Callable[[], bool] = lambda: True) -> str:
@@ -70,7 +69,7 @@ def main(queue: str) -> int:
     """Follow a run's queue, then send what earlier runs left to the same tracker; the process's exit status."""
     be_impatient()
     backlog = Backlog(Path(queue))
-    if send(backlog, lambda: _complete(backlog)):
+    if send(backlog, lambda: _is_over(backlog)):
         return 1
     for other in unsent(backlog.path.parents[2], backlog.tracker):
         if other.path != backlog.path:
@@ -78,13 +77,18 @@ def main(queue: str) -> int:
     return 0
 
 
-def _complete(backlog: Backlog) -> bool:
+def _is_over(backlog: Backlog) -> bool:
     """Whether the run has said its last, or never will."""
     try:
-        waiting, head = backlog.waiting(), backlog.head()
+        calls, head = backlog.calls(), backlog.head()
     except (OSError, ValueError):
         return True
-    return bool(waiting and waiting[-1].method == LAST) or head["pid"] is None or not _runs(head)
+    return _is_complete(calls) or head["pid"] is None or not _runs(head)
+
+
+def _is_complete(calls: Sequence[Call]) -> bool:
+    """Whether they are all calls of a run: also those that were made count."""
+    return bool(calls) and calls[-1].method == LAST
 
 
 def _runs(head: Mapping[str, Any]) -> bool:

@@ -414,4 +414,178 @@ d = Color.BLUE
 print(c, d, c is Color.RED, d is Color.BLUE)
 """,
     ),
+    Case(
+        "what a decorator puts around a function reads a variable of between",
+        RIGHT,
+        """
+# %% functions
+def times(n):
+    def deco(f):
+        def inner(*x):
+            return f(*x) * n + K
+        return inner
+    return deco
+# %% step:a
+K = 1
+@times(2)
+def g(x):
+    return x
+class A:
+    @times(3)
+    def m(self):
+        return 1
+# %% step:b
+K = 10
+print(K)
+# %% step:c
+print(g(1), A().m())
+""",
+        inputs={"c": {"K": "b"}},
+    ),
+    Case(
+        "a decorated function reads what is bound below its decorator",
+        RIGHT,
+        """
+# %% functions
+def deco(f):
+    def inner(*x):
+        return f(*x) + K
+    return inner
+@deco
+def g(x):
+    return x
+# %% step:a
+K = 1
+print(g(1))
+# %% step:b prev:a
+print(g(2))
+""",
+    ),
+    Case(
+        "a method that a class got from a function or a decorator reads a variable of between",
+        RIGHT,
+        """
+# %% step:a
+K = [1]
+def helper(self):
+    return len(K)
+def add(c):
+    def show(self):
+        return K[-1]
+    c.show = show
+    return c
+@add
+class A:
+    size = helper
+# %% step:b
+K.append(5)
+# %% step:c
+print(A().size(), A().show())
+""",
+    ),
+    Case(
+        "a decorator that reads nothing orders nobody",
+        RIGHT,
+        """
+# %% functions
+def deco(f):
+    def inner(*x):
+        return f(*x)
+    return inner
+# %% step:a
+@deco
+def g(x):
+    return x
+k = 1
+# %% step:b
+print(g(k))
+# %% step:c
+k2 = g(2)
+print(k2)
+""",
+        parallel=(("b", "c"),),
+    ),
+    Case(
+        "a class body calls what changes each time",
+        REFUSED,
+        """
+# %% step:a
+ids = []
+def new():
+    ids.append(len(ids))
+    return len(ids)
+class A:
+    x = new()
+# %% step:b prev:a
+print(A.x)
+""",
+        mentions=("`A` calls `new()` where it is defined",),
+    ),
+    Case(
+        "a class has a factory that changes something when it is called",
+        RIGHT,
+        """
+# %% imports
+from dataclasses import dataclass, field
+# %% step:a
+ids = []
+def new():
+    ids.append(len(ids))
+    return len(ids)
+def f(x=lambda: new()):
+    return x
+@dataclass
+class A:
+    x: int = field(default_factory=lambda: new())
+# %% step:b prev:a
+print(A().x, A().x, f() is f())
+""",
+    ),
+    Case(
+        "what definitions change when their statements run again is thrown away",
+        RIGHT,
+        """
+# %% step:a
+kinds, n, seen, notes = [], 0, {}, []
+class Plugin:
+    def __init_subclass__(cls):
+        global n
+        kinds.append(cls.__name__)
+        n += 1
+class Meta(type):
+    def __init__(cls, *given):
+        seen[cls.__name__] = len(seen)
+        super().__init__(*given)
+class First(Plugin, metaclass=Meta):
+    pass
+def noted(f):
+    notes.append(f.__name__)
+    def inner(*x):
+        return f(*x)
+    return inner
+@noted
+def g(x):
+    return x
+# %% step:b prev:a
+print(kinds, n, seen, notes, First.__name__, g(1))
+""",
+    ),
+    Case(
+        "what a definition keeps a part of stays one object with the variable",
+        RIGHT,
+        """
+# %% step:a
+kept = []
+def add(x, to=kept):
+    to.append(x)
+    return to
+def deco(f):
+    f.kept = kept
+    kept.append(f.__name__)
+    return f
+add(1)
+# %% step:b prev:a
+print(add(2) is kept, kept)
+""",
+    ),
 ]
