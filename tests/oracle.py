@@ -288,7 +288,7 @@ def in_child(job: Callable[[], str], folder: Path, log: Path, seed: int | None =
             sys.modules["__main__"] = types.ModuleType("__main__")
             os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
             sys.stdin = io.TextIOWrapper(os.fdopen(0, "rb", closefd=False))
-            _shuffle(seed)
+            _as_new(seed)
             warnings.simplefilter("ignore")  # their text tells where code stands
             answer = job()
             _write(writer, answer.encode("utf-8", "backslashreplace"))
@@ -306,7 +306,10 @@ def in_child(job: Callable[[], str], folder: Path, log: Path, seed: int | None =
     return answer
 
 
-def _shuffle(seed: int | None) -> None:
+def _as_new(seed: int | None) -> None:
+    """What other tests left in this process is nothing to a step."""
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
     random.seed(seed)
     if "numpy" in sys.modules:
         sys.modules["numpy"].random.seed(seed)

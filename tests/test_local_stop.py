@@ -189,7 +189,7 @@ def test_an_error_of_the_caller_stops_every_process(tmp_path: Path) -> None:
     with pytest.raises(BrokenPipeError):
         local.run(spec, arguments={}, folder=tmp_path / "runs", workdir=tmp_path, jobs=2, on_event=fail)
     assert len(noted(tmp_path)) == 3
-    assert not list(filter(alive, noted(tmp_path)))
+    until(lambda: not any(map(alive, noted(tmp_path))))  # what was killed takes a moment on a busy machine
 
 
 def test_signal_handlers_are_as_before(tmp_path: Path) -> None:
