@@ -12,7 +12,7 @@ import cases
 import pytest
 from cases.case import LOUD, REFUSED, RIGHT, WARNED, Case
 from equality import compare, difference
-from oracle import Verdict, judge, warm
+from oracle import Verdict, judge_apart
 from support import write_notebook
 
 from kalecompiler.internal import is_internal
@@ -23,11 +23,6 @@ ROOT = Path(__file__).parent.parent
 EXAMPLES = sorted((ROOT / "notebooks").glob("*.ipynb"))
 RUNNABLE = ("r06", "r10", "r11", "r12", "r13", "r14", "r23", "r26", "r31")
 TABLE = cases.load()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _warm() -> None:
-    warm()
 
 
 # -- the hard cases ----------------------------------------------------------------------------------------------------
@@ -51,7 +46,7 @@ def test_hard_case(case: Case, tmp_path: Path) -> None:
         (folder / name).write_text(text, encoding="utf-8")
     folder.mkdir(exist_ok=True)
     path = write_notebook(folder / "nb.ipynb", case.text, **case.metadata)
-    verdict = judge(path, work, arguments=case.arguments, ignore=case.ignore, prints=case.prints)
+    verdict = judge_apart(path, work, arguments=case.arguments, ignore=case.ignore, prints=case.prints)
     outcome = outcome_of(verdict)
     told = f"{outcome}: {verdict.details}\n{verdict.text}\n({case.why})"
     assert outcome & {case.expect, *case.also}, told
@@ -141,7 +136,7 @@ def test_example(path: Path, tmp_path: Path) -> None:
 
 def assert_equal(path: Path, work: Path) -> None:
     """The notebook's variables and prints are its pipeline's, and there are some."""
-    verdict = judge(path, work)
+    verdict = judge_apart(path, work)
     assert verdict.outcome == "equal", verdict.text
     assert verdict.planned is not None
     crossing = sum(len(s.outputs) for s in verdict.planned.draft.steps)
@@ -164,7 +159,7 @@ def test_real_notebook(shared: Path, prefix: str, tmp_path: Path) -> None:
     entry = next(e for e in manifest(shared) if Path(e["file"]).name.startswith(prefix))
     path = shared / "notebooks" / entry["file"]
     if not entry["compiles"]:
-        assert judge(path, tmp_path).outcome == "refused"
+        assert judge_apart(path, tmp_path).outcome == "refused"
     else:
         assert_equal(path, tmp_path)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
-from oracle import judge, warm
+from oracle import judge_apart
 from programs import programs
 from support import write_notebook
 
@@ -21,7 +21,6 @@ FORKED, REAL = 285, 15
 @pytest.mark.slow
 @pytest.mark.parametrize(("examples", "real"), [(FORKED, False), (REAL, True)], ids=["forked steps", "real steps"])
 def test_no_program_differs_in_silence(examples: int, real: bool) -> None:
-    warm()
     outcomes: collections.Counter[str] = collections.Counter()
 
     @settings(
@@ -37,7 +36,7 @@ def test_no_program_differs_in_silence(examples: int, real: bool) -> None:
         with tempfile.TemporaryDirectory() as folder:
             work = Path(folder) / "work"
             work.mkdir()
-            verdict = judge(write_notebook(Path(folder) / "nb.ipynb", text), work, real=real)
+            verdict = judge_apart(write_notebook(Path(folder) / "nb.ipynb", text), work, real=real)
         outcomes[verdict.outcome] += 1
         assert verdict.outcome == "refused" or verdict.planned is not None
         assert verdict.outcome != "equal" or verdict.compared > 0

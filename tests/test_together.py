@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 from click.testing import CliRunner
-from oracle import judge
+from oracle import judge_apart
 from support import write_notebook
 
 from kalecompiler import commands
@@ -57,7 +57,7 @@ def test_a_table_means_what_the_tag_means(value: object, tmp_path: Path) -> None
 def test_the_real_package_prints_what_the_notebook_prints(tmp_path: Path) -> None:
     work = tmp_path / "work"
     work.mkdir()
-    verdict = judge(notebook(tmp_path, TAG), work, real=True)
+    verdict = judge_apart(notebook(tmp_path, TAG), work, real=True)
     assert (verdict.outcome, verdict.warnings, verdict.details) == ("equal", [], [])
     log = next(work.rglob("show/log.txt")).read_text(encoding="utf-8")
     assert log == "{'x': [1]}\n"
