@@ -42,9 +42,8 @@ demo: $(BASE)
 	@echo "\$$ kalec run $(DEMO)"
 	@$(BIN)/kalec run $(DEMO)
 
-# One worker more than cores: a fifth of the time goes into waiting for servers and timers.
 test: $(STAMP)
-	@$(BIN)/python -m pytest -n 3 --dist worksteal
+	@$(BIN)/python -m pytest -n 2 --dist worksteal
 
 check: $(STAMP)
 	@$(BIN)/ruff check .
