@@ -87,10 +87,10 @@ def dedup(folder: Path) -> None:
                     path = folder / name
                     about = values.save(str(path), value, name)
                     full += about["size"]
-                    store.put_file(path, about["digest"])
+                    store.put_file(path, about["digest"], share=True)
             state["df"] = state["df"].assign(**{f"c{step}": state["df"][f"c{step}"] + (run == 2 and step == 6)})
             state[f"note{step}"] = {"step": step, "run": run}
-    kept = sum(size for _, size, _ in store.objects.all())
+    kept = sum(path.stat().st_size for path in store.path.rglob("*") if path.is_file())
     print(
         f"dedup: 48 snapshots, {full / 1e6:.0f} MB as full dumps, {kept / 1e6:.0f} MB in the store: {full / kept:.1f}x"
     )
@@ -113,7 +113,7 @@ def restore(repeat: int, folder: Path) -> None:
     records: dict[str, VariableRecord] = {}
     for name, value in state.items():
         about = values.save(str(folder / name), value, name)
-        ref = store.put_file(folder / name, about["digest"])
+        ref = store.put_file(folder / name, about["digest"], share=True)
         records[name] = VariableRecord(digest=about["digest"], file=ref, size=about["size"], members=(name,))
         (folder / f"{name}.dill").write_bytes(dill.dumps(value))
     stored = {name: lambda name=name: loads.value(store, records[name], True) for name in state}

@@ -126,15 +126,15 @@ def test_a_killed_run_of_anybody_else_is_left_as_it_is(tmp_path: Path, monkeypat
 def test_what_found_no_space_is_kept_when_it_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A full disk: the folder of the run has the step whole, and what it says is known by the signed record."""
     travelling.own_key(monkeypatch, tmp_path / "key")
-    put = Store.put_bytes
+    put = Store.put_file
 
-    def full(store: Store, data: memoryview | bytes, digest: str = "") -> FileRef:
-        if len(data) > 1 << 20:
+    def full(store: Store, path: Path, digest: str = "", share: bool = False) -> FileRef:
+        if path.stat().st_size > 1 << 20:
             raise StoreProblem("No space left on device")
-        return put(store, data, digest)
+        return put(store, path, digest, share)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Store, "put_bytes", full)
+        patch.setattr(Store, "put_file", full)
         (tmp_path / "n").mkdir()
         result = travelling.run(notebook(tmp_path / "n" / "nb.ipynb", FOUR))
         store = Store.open(tmp_path / "n" / ".kalec" / "store")

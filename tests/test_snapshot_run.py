@@ -255,7 +255,7 @@ def test_a_full_disk_stops_the_snapshots_and_not_the_run(tmp_path: Path) -> None
 
         result = local.run(spec, arguments={}, folder=small / "runs", workdir=small, keeper=keeper)
         assert result.status is Status.SUCCEEDED
-        assert any("kalec gc" in word for word in warned)
+        assert any("kalec gc" in word for word in warned), warned
         assert ("two", "after") in store.manifests(result.run)
         assert retention.verify(store).problems == ()
         assert not list(store.path.rglob("*.part"))

@@ -32,6 +32,8 @@ ABSENT = "absent"
 HARMLESS = frozenset({"lscpu", "uname", "ldconfig", "nproc", "fc-list", "file", "gcc", "ld", "objdump"})
 TRACKER = "resource_tracker import main"  # multiprocessing's and loky's, which removes what others leave
 SYSTEM = ("/usr/", "/lib", "/bin/", "/sbin/", "/dev/null")
+DEVICES = ("/proc/", "/sys/", "/dev/")
+MEMORY = "/dev/shm/"  # noqa: S108 that is a folder of files like any other, in memory
 # What of a prefix is Python's own: the prefix itself may be the folder of a project.
 OWN = ("lib", "lib64", "bin", "include", "share", "Lib", "Scripts", "pyvenv.cfg")
 # The part of the runtime that lists what is installed.
@@ -59,7 +61,7 @@ class Traces:
         prefixes = {sys.prefix, sys.base_prefix, sys.exec_prefix}
         own = {os.path.join(prefix, name) for prefix in prefixes for name in OWN}
         own |= {os.path.dirname(os.__file__), *aside}
-        self.aside = ("/proc/", "/sys/", "/dev/", *{os.path.join(os.path.abspath(path), "") for path in own})
+        self.aside = tuple({os.path.join(os.path.abspath(path), "") for path in own})
         self.read: dict[str, tuple[Any, str | None]] = {}  # as `_look` saw it, and its digest where it is known
         self.bases: dict[str, tuple[Any, str | None]] = {}  # the same of what it first appended to
         self.absent: dict[str, None] = {}
@@ -257,9 +259,8 @@ class Traces:
             self._opened(path, os.O_RDONLY)
 
     def _is_aside(self, path: str) -> bool:
-        if path.startswith(self.aside):
-            return not path.startswith("/dev/shm/")  # noqa: S108 that is memory which is shared by name
-        return path + "/" in self.aside
+        folder = path + "/"
+        return folder.startswith(self.aside) or (folder.startswith(DEVICES) and not folder.startswith(MEMORY))
 
     def _listed(self, name: Any) -> None:
         code = sys._getframe(2).f_code

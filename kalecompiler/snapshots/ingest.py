@@ -234,8 +234,7 @@ class Ingest(Keeper):
             elif metadata.get("format") == artifact.METADATA_FORMAT:
                 manifest = self._snapshot(path, under)
             elif "variable" in metadata:
-                with _mapped(path) as view:
-                    record = self._keep(view, {**metadata, "port": port})
+                record = self._keep_file(path, {**metadata, "port": port})
                 variables[str(metadata["variable"])] = self._records[str(path)] = record
         extra = {**manifest.extra, **({"reused": source} if source else {})}
         under.source = source
@@ -294,13 +293,18 @@ class Ingest(Keeper):
         """A variable whose value lies in the snapshot, or beside it in the folder of a step that failed later on."""
         beside = folder / str(about["port"]) if folder and about.get("port") else None
         if beside is not None and beside.is_file():
-            with _mapped(beside) as view:
-                return self._keep(view, about)
+            return self._keep_file(beside, about)
         return artifact.record(about) if value is None else self._keep(value, about)
 
     def _keep(self, view: memoryview, about: Mapping[str, Any]) -> VariableRecord:
         ref = self.store.put_bytes(view, str(about.get("digest", "")))
         return artifact.record(about, ref, *artifact.nature(view))
+
+    def _keep_file(self, path: Path, about: Mapping[str, Any]) -> VariableRecord:
+        """Keep the file that a step wrote for a variable; no step writes to it again."""
+        ref = self.store.put_file(path, str(about.get("digest", "")), share=True)
+        with _mapped(path) as view:
+            return artifact.record(about, ref, *artifact.nature(view))
 
     def _source(self, own: Mapping[str, Any]) -> dict[str, Any]:
         git = {key: value for key, value in self._run.origin("git").items() if key in ("commit", "dirty")}

@@ -14,7 +14,7 @@ import secrets
 import stat
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ from kalecompiler.diagnostics import UsageError
 
 if TYPE_CHECKING:
     from kalecompiler.snapshots.copies import Copies
+    from kalecompiler.snapshots.wholes import Wholes
 
 PIECE = 1 << 20
 """No object is larger."""
@@ -40,11 +41,12 @@ class StoreProblem(UsageError):
 class Objects:
     """The objects below `root`: `objects/sha256/ab/cdef...`. `durable` ones are flushed to the disk one by one.
 
-    `written` has the sizes of those that were new. What is missing or damaged is taken from `copies`, if any, and put
-    back.
+    A piece may also lie in one of the `wholes`. `written` has the sizes of those that were new. What is missing or
+    damaged is taken from `copies`, if any, and put back.
     """
 
     root: Path
+    wholes: Wholes
     durable: bool = False
     written: list[int] = field(default_factory=list, compare=False)
     copies: Copies | None = field(default=None, compare=False)
@@ -57,12 +59,23 @@ class Objects:
         name = name or hashlib.sha256(data).hexdigest()
         try:
             with self._folder(name, create=True) as folder:
-                if not (_is_there(folder, name[2:], len(data)) and _holds(folder, name[2:], data)):
+                there = touch(folder, name[2:]) == len(data) and _holds(folder, name[2:], data)
+                if not there and not self.wholes.holds(name, data):
                     write(folder, name[2:], data, self.durable)
                     self.written.append(len(data))
         except OSError as error:
             raise unwritable(self.root, error) from None
         return name
+
+    def take_out(self, name: str, size: int) -> None:
+        """Make a piece of one of the wholes a file of its own. Raises StoreProblem."""
+        data = self._get(name, size)
+        try:
+            with self._folder(name, create=True) as folder:
+                if touch(folder, name[2:]) != size:
+                    write(folder, name[2:], data, self.durable)
+        except OSError as error:
+            raise unwritable(self.root, error) from None
 
     def get(self, name: str, size: int) -> bytes:
         """The piece of that name, verified. Raises StoreProblem where it is missing, damaged or no plain file."""
@@ -79,23 +92,30 @@ class Objects:
         data = self.copies.piece(name, size) if self.copies else None
         if data is not None:
             with contextlib.suppress(StoreProblem):  # it may be read all the same
-                Objects(self.root, True).put(data, name)
+                replace(self, durable=True, written=[], copies=None).put(data, name)
         return data
 
     def _get(self, name: str, size: int) -> bytes:
         place = f"the object {name} of {self.root}"
         if not _NAME.fullmatch(name):
             raise StoreProblem(f"{name[:80]!r} is not the name of an object")
+        why = "is missing: run the step again, or import the run from where it is"
+        damaged = "is damaged: `kalec verify` lists what it belongs to"
         try:
             with self._folder(name) as folder:
                 data = read(folder, name[2:], PIECE)
+                if len(data) == size and is_piece(name, data):
+                    return data
+            why = damaged
         except FileNotFoundError:
-            raise StoreProblem(f"{place} is missing: run the step again, or import the run from where it is") from None
+            pass
         except OSError as error:
-            raise StoreProblem(f"{place} cannot be read: {_why(error)}") from None
-        if len(data) != size or hashlib.sha256(data).hexdigest() != name:
-            raise StoreProblem(f"{place} is damaged: `kalec verify` lists what it belongs to")
-        return data
+            why = f"cannot be read: {_why(error)}"
+        for found in self.wholes.pieces(name, size):
+            if len(found) == size and is_piece(name, found):
+                return found
+            why = damaged
+        raise StoreProblem(f"{place} {why}")
 
     @contextlib.contextmanager
     def reader(self) -> Iterator[Callable[[str, memoryview], None]]:
@@ -123,9 +143,11 @@ class Objects:
     def _has(self, name: str, size: int) -> bool:
         try:
             with self._folder(name) as folder:
-                return _is_there(folder, name[2:], size)
+                if touch(folder, name[2:]) == size:
+                    return True
         except OSError:
-            return False
+            pass
+        return self.wholes.has_piece(name, size)
 
     def all(self) -> Iterator[tuple[str, int, float]]:
         """(name, bytes, time of the last touch) of every object."""
@@ -255,21 +277,26 @@ def _filled(root: int, name: str, target: memoryview) -> bool:
             os.close(folder)
     except OSError:
         return False
-    return whole and hashlib.sha256(target).hexdigest() == name
+    return whole and is_piece(name, target)
 
 
-def _is_there(folder: int, name: str, size: int) -> bool:
-    """Whether a plain file of that length is there; it is touched. What is not as it should be is not there."""
+def touch(folder: int, name: str) -> int:
+    """Touch a plain file of an open folder: how long it is, -1 where there is none."""
     try:
         about = os.stat(name, dir_fd=folder, follow_symlinks=False)
-        if not stat.S_ISREG(about.st_mode) or about.st_size != size:
-            return False
+        if not stat.S_ISREG(about.st_mode):
+            return -1
         now = time.time()
         with contextlib.suppress(PermissionError):  # another user's object: it is old enough to be known
             os.utime(name, (now, now), dir_fd=folder, follow_symlinks=False)
-        return True
+        return about.st_size
     except FileNotFoundError:
-        return False
+        return -1
+
+
+def is_piece(name: str, data: bytes | memoryview) -> bool:
+    """Whether these bytes are the piece of that name."""
+    return hashlib.sha256(data).hexdigest() == name
 
 
 def _holds(folder: int, name: str, data: memoryview | bytes) -> bool:

@@ -19,7 +19,7 @@ from kalecompiler import provenance
 from kalecompiler.local.folders import folder_of_run
 from kalecompiler.snapshots import copies, signing
 from kalecompiler.snapshots.manifest import FileRef, RunRecord
-from kalecompiler.snapshots.objects import Objects, unwritable
+from kalecompiler.snapshots.objects import unwritable
 from kalecompiler.snapshots.store import Store, StoreProblem
 
 GRACE = 3600.0
@@ -79,7 +79,7 @@ def verify(store: Store, runs: list[str] | None = None) -> Checked:
             if (name, size) not in wanted:
                 wanted[name, size] = []
     total = 0
-    plain = Objects(store.path)  # which heals nothing
+    plain = store.plain  # which heals nothing
     for (name, size), places in wanted.items():
         try:
             total += len(plain.get(name, size))
@@ -119,8 +119,8 @@ def gc(
     unfinished = [] if dry else list(store.unfinished(before))
     for name in unfinished:
         store.remove_run(name)
-    objects = freed = 0
-    strays = len(unfinished) + (0 if dry else store.remove_drafts(before))
+    objects, freed = _sweep_wholes(store, needed, before, dry)
+    strays = len(unfinished) + store.wholes.remove_strays(before, dry) + (0 if dry else store.remove_drafts(before))
     for name, size, touched in list(store.objects.all()):
         if name not in needed and touched <= before:
             gone = size if dry else store.objects.remove(name[:2], name[2:], before)
@@ -132,6 +132,26 @@ def gc(
     whole: set[tuple[str, int]] = set()
     files_gone = sum(_drop_copies(store, record, dry, whole) for record in records[1:] if record.run not in dropped)
     return Swept(tuple(sorted(dropped)), objects, freed, strays, files_gone, damaged, tuple(sorted(untold)))
+
+
+def _sweep_wholes(store: Store, needed: Collection[str], before: float, dry: bool) -> tuple[int, int]:
+    """Remove large files of which less than half is needed, which becomes pieces: how many pieces and bytes went."""
+    objects = freed = 0
+    for whole in store.wholes.all():
+        live = {chunk for chunk in whole.chunks if chunk[0] in needed}
+        size = sum(size for _, size in live)
+        if whole.touched > before or 2 * size >= whole.size:
+            continue
+        if not dry:
+            try:
+                for chunk in live:
+                    store.plain.take_out(*chunk)
+            except StoreProblem:  # it is damaged: what can still be read of it stays
+                continue
+            if not store.wholes.remove(whole.name, before):
+                continue
+        objects, freed = objects + len({*whole.chunks} - live), freed + whole.size - size
+    return objects, freed
 
 
 def _needed(store: Store, kept: Iterable[str], damaged: Collection[str]) -> set[str]:

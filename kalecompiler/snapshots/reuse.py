@@ -308,7 +308,7 @@ def _outputs(store: Store, decision: Decision, folder: Path, needed: Collection[
         path = folder / item["port"]
         if item["port"] in needed and record.file is not None:
             folder.mkdir(parents=True, exist_ok=True)
-            store.get_file(record.file, path)
+            store.get_file(record.file, path, share=True)
         found[item["port"]] = {
             "name": item["port"],
             "type": dict(decision.task.types.get(item["port"], {})),

@@ -2,6 +2,7 @@
 
     format                          {"format": 1}
     objects/sha256/ab/cdef...       pieces of files
+    objects/files/ID, ID.pieces     large files as they are, and the pieces of which they are made
     runs/RUN/run.json               a run
     runs/RUN/TASK/WHEN.json         a step at a moment: before, after, failed; earlier attempts WHEN.N.json
     pins/RUN                        runs that `gc` leaves alone
@@ -11,22 +12,19 @@ A manifest is written last: whatever it names is there.
 from __future__ import annotations
 
 import contextlib
-import itertools
 import json
-import mmap
 import os
 import re
-import tempfile
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from kalecompiler.snapshots import cutting, objects
+from kalecompiler.snapshots import objects
 from kalecompiler.snapshots.copies import Copies
-from kalecompiler.snapshots.manifest import FileRef, Manifest, RunRecord, from_json, to_json
-from kalecompiler.snapshots.objects import Objects, StoreProblem, folder_of, unwritable
+from kalecompiler.snapshots.filing import Files
+from kalecompiler.snapshots.manifest import Manifest, RunRecord, from_json, to_json
+from kalecompiler.snapshots.objects import StoreProblem, folder_of, unwritable
 
 __all__ = ["Store", "StoreProblem", "is_name"]
 
@@ -37,20 +35,11 @@ _LONGEST = 200
 _MANIFEST = re.compile(r"(before|after|failed)(?:\.(\d+))?\.json")
 # A manifest names its objects, a few dozen bytes each: this is enough for values of a terabyte.
 _LARGEST_RECORD = 256 << 20
-_THREADS = 2
-_READERS = min(4, os.cpu_count() or 1)
-"""A notebook waits for what is read; a run goes on beside what is written."""
-_LARGE = 4 << 20
-Memory = TypeVar("Memory", bound=mmap.mmap)
 
 
 @dataclass(frozen=True, slots=True)
-class Store:
-    """A store that is there. `durable`: every object is flushed to the disk, and not only what names it."""
-
-    path: Path
-    durable: bool = False
-    written: list[int] = field(default_factory=list, compare=False)
+class Store(Files):
+    """A store that is there."""
 
     @classmethod
     def open(cls, path: Path, create: bool = False, durable: bool = False) -> Store:
@@ -83,101 +72,8 @@ class Store:
             raise StoreProblem(f"the store {path} has format {form!r}, which is newer than this kalecompiler: upgrade")
         return cls(path, durable)
 
-    @property
-    def objects(self) -> Objects:
-        """The pieces of files; one that is missing or damaged is taken from the folder of a run that has a copy."""
-        return Objects(self.path, self.durable, self.written, Copies(self))
-
-    def put_file(self, path: Path, digest: str = "") -> FileRef:
-        """Keep a file; `digest` is what its artifact's metadata says. Raises StoreProblem, OSError for the file."""
-        with path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            if not size:
-                return FileRef(0, digest or cutting.digest_of(memoryview(b"")))
-            with mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ) as memory:
-                view = memoryview(memory)
-                try:
-                    return self.put_bytes(view, digest)
-                finally:
-                    view.release()
-
-    def put_bytes(self, data: memoryview | bytes, digest: str = "") -> FileRef:
-        """Keep bytes as a file; `digest`, if any, must have been found to be theirs. Raises StoreProblem."""
-        view = memoryview(data)
-        parts = list(cutting.pieces(view))
-        known = cutting.known(view, digest)
-        starts = itertools.accumulate(map(len, parts[:-1]), initial=0)
-        told = [known.get((start, len(part)), "") for start, part in zip(starts, parts, strict=False)]
-        keep = self.objects.put
-        try:
-            if len(parts) < 4:
-                names = list(map(keep, parts, told))
-            else:
-                with ThreadPoolExecutor(_THREADS) as pool:  # waits for the others where one fails
-                    names = list(pool.map(keep, parts, told))
-            chunks = tuple(zip(names, map(len, parts), strict=True))
-            return FileRef(len(view), digest or cutting.digest_of(view), chunks)
-        finally:
-            for part in parts:
-                part.release()
-
-    def pieces(self, ref: FileRef) -> Iterator[bytes]:
-        """The pieces of a file, each verified. Raises StoreProblem."""
-        get = self.objects.get
-        for name, size in ref.chunks:
-            yield get(name, size)
-
-    def read(self, ref: FileRef) -> bytes:
-        """A whole file, verified. Raises StoreProblem."""
-        return b"".join(self.pieces(ref))
-
-    def get_file(self, ref: FileRef, target: Path) -> None:
-        """Write a file out, verified, whole or not at all. Raises StoreProblem, OSError for the target."""
-        handle, name = tempfile.mkstemp(prefix=f".{target.name[:50]}.", dir=target.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.writelines(self.pieces(ref))
-            Path(name).chmod(0o644)
-            Path(name).replace(target)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-
-    def open_file(self, ref: FileRef, kind: type[Memory]) -> Memory:
-        """A file, verified, in private memory of that kind that may be written to. Raises StoreProblem."""
-        if not ref.size or ref.size != sum(size for _, size in ref.chunks):
-            raise StoreProblem(f"a file of {ref.size} bytes has pieces of another size: its manifest is damaged")
-        try:
-            memory = kind(-1, ref.size, access=mmap.ACCESS_COPY)
-        except (OSError, OverflowError, MemoryError):
-            raise StoreProblem(f"there is no memory for a value of {ref.size} bytes") from None
-        if ref.size > _LARGE and hasattr(mmap, "MADV_HUGEPAGE"):
-            with contextlib.suppress(OSError):  # a kernel without: page by page takes three times as long
-                memory.madvise(mmap.MADV_HUGEPAGE)
-        view = memoryview(memory)
-        ends = itertools.accumulate(size for _, size in ref.chunks)
-        work = [(name, view[end - size : end]) for (name, size), end in zip(ref.chunks, ends, strict=True)]
-        with self.objects.reader() as read:
-            if len(work) < 4:
-                for item in work:
-                    read(*item)
-            else:
-                with ThreadPoolExecutor(_READERS) as pool:
-                    list(pool.map(read, *zip(*work, strict=True)))
-        return memory
-
-    def has(self, ref: FileRef) -> bool:
-        """Whether all pieces of a file are there, which are touched; none is read but to put it back."""
-        has = self.objects.has
-        return all(has(name, size) for name, size in ref.chunks)
-
-    def is_whole(self, ref: FileRef) -> bool:
-        """Whether all pieces of a file are there as they were written: all are read."""
-        plain = Objects(self.path)
-        try:
-            return all(plain.get(name, size) is not None for name, size in ref.chunks)
-        except StoreProblem:
-            return False
+    def _copies(self) -> Copies:
+        return Copies(self)
 
     def runs(self) -> list[RunRecord]:
         """The runs, newest first; one whose record cannot be read is left out: see `damaged`."""

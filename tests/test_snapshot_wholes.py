@@ -1,0 +1,295 @@
+"""Large files stay as their writer left them: shared, not copied; found by their pieces, and verified like all else."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kalecompiler.runtime import values
+from kalecompiler.snapshots import loads, retention, signing, transfer
+from kalecompiler.snapshots.manifest import Manifest, RunRecord, VariableRecord
+from kalecompiler.snapshots.objects import PIECE
+from kalecompiler.snapshots.store import Store, StoreProblem
+
+from .test_snapshot_store import use_key
+
+SIZE = 5 * PIECE
+
+
+@pytest.fixture(autouse=True)
+def _key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    use_key(tmp_path / "key", monkeypatch)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store.open(tmp_path / ".kalec" / "store", create=True)
+
+
+def keep(store: Store, value: object, name: str = "x", folder: str = "step") -> VariableRecord:
+    """A value that a step wrote, in the store as the file that it is."""
+    path = store.path.parent / folder / name
+    path.parent.mkdir(exist_ok=True)
+    about = values.save(str(path), value, name)
+    ref = store.put_file(path, about["digest"], share=True)
+    return VariableRecord(
+        type=about["type"], digest=about["digest"], file=ref, size=about["size"], members=(name,), port=name
+    )
+
+
+def a_run(store: Store, name: str, value: object, started: float = 1.0) -> VariableRecord:
+    record = keep(store, value, folder=name)
+    store.write_manifest(signing.sign(Manifest(name, "work", "after", "work", variables={"x": record})))
+    run = signing.sign(RunRecord(name, "p", "succeeded", started, started + 1))
+    assert isinstance(run, RunRecord)
+    store.write_run(run)
+    return record
+
+
+def wholes(store: Store) -> list[Path]:
+    folder = store.path / "objects" / "files"
+    return sorted(path for path in folder.iterdir() if not path.suffix) if folder.is_dir() else []
+
+
+def loaded(store: Store, record: VariableRecord) -> Any:
+    return loads.value(Store.open(store.path), record, True)
+
+
+def distinct(seed: int) -> bytearray:
+    """Bytes without two equal pieces."""
+    return bytearray(b"".join(bytes([seed, n]) * (PIECE // 2) for n in range(SIZE // PIECE)))
+
+
+def test_a_large_file_is_shared_and_not_copied(store: Store) -> None:
+    record = keep(store, distinct(1))
+    (whole,) = wholes(store)
+    artifact = store.path.parent / "step" / "x"
+    assert whole.samefile(artifact)
+    assert not artifact.stat().st_mode & 0o222
+    assert not list(store.objects.all())
+    assert sum(store.written) >= SIZE
+    assert loaded(store, record) == distinct(1)
+    artifact.unlink()
+    assert loaded(store, record) == distinct(1)
+    assert record.file and store.read(record.file) == whole.read_bytes()
+
+
+def test_small_files_and_those_of_others_are_copied(store: Store, tmp_path: Path) -> None:
+    keep(store, b"x" * 1000)
+    (tmp_path / "mine").write_bytes(distinct(1))
+    store.put_file(tmp_path / "mine")
+    assert not wholes(store)
+    assert (tmp_path / "mine").stat().st_mode & 0o200
+
+
+@pytest.mark.parametrize("error", [errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP])
+def test_without_links_pieces_are_copied(store: Store, monkeypatch: pytest.MonkeyPatch, error: int) -> None:
+    def none(*_: object, **__: object) -> None:
+        raise OSError(error, os.strerror(error))
+
+    monkeypatch.setattr(os, "link", none)
+    record = keep(store, distinct(1))
+    assert not wholes(store)
+    assert loaded(store, record) == distinct(1)
+    assert not list(store.path.rglob("*.part"))
+
+
+def test_what_mostly_repeats_itself_is_not_kept_as_it_is(store: Store) -> None:
+    record = keep(store, bytearray(SIZE))
+    assert not wholes(store)
+    assert sum(store.written) < 3 * PIECE
+    assert loaded(store, record) == bytearray(SIZE)
+
+
+def test_what_another_file_has_is_not_written_again(store: Store) -> None:
+    first = [distinct(1), distinct(2), distinct(3)]
+    keep(store, first)
+    before = sum(store.written)
+    other = Store.open(store.path)  # of another process, which learns of it by looking
+    record = keep(other, [*first, distinct(4)], folder="next")
+    assert len(wholes(store)) == 1
+    assert sum(store.written) == before
+    assert SIZE <= sum(other.written) < SIZE + PIECE
+    assert loaded(store, record) == [*first, distinct(4)]
+    assert retention.verify(store).problems == ()
+
+
+def test_the_same_again_takes_the_place_of_the_older_one(store: Store) -> None:
+    keep(store, distinct(1))
+    before = sum(store.written)
+    keep(store, distinct(1), folder="again")
+    (whole,) = wholes(store)
+    assert whole.samefile(store.path.parent / "again" / "x")
+    assert sum(store.written) == before
+
+
+def _flip(path: Path) -> None:
+    path.chmod(0o644)
+    with path.open("r+b") as file:
+        file.seek(2 * PIECE)
+        file.write(b"?")
+
+
+def _swap(path: Path) -> None:
+    path.unlink()
+    path.write_bytes(b"x" * SIZE)
+
+
+def _link(path: Path) -> None:
+    data = path.read_bytes()
+    path.unlink()
+    other = path.parents[3] / "elsewhere"
+    other.write_bytes(data)
+    path.symlink_to(other)
+
+
+def _fifo(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(_flip, id="a byte is another one"),
+        pytest.param(lambda path: os.truncate(path, PIECE + 7), id="cut off"),
+        pytest.param(lambda path: os.truncate(path, 0), id="empty"),
+        pytest.param(_swap, id="another file"),
+        pytest.param(Path.unlink, id="missing"),
+        pytest.param(_link, id="a symbolic link"),
+        pytest.param(_fifo, id="a pipe"),
+    ],
+)
+def test_a_damaged_file_is_said_and_never_loaded(store: Store, damage: Any) -> None:
+    record = a_run(store, "run-1", distinct(1))
+    (whole,) = wholes(store)
+    damage(whole)
+    with pytest.raises(StoreProblem, match=r"the object [0-9a-f]{64} of .* is (missing|damaged)"):
+        loaded(store, record)
+    assert retention.verify(Store.open(store.path)).problems
+    target = store.path.parent / "out"
+    assert record.file
+    with pytest.raises(StoreProblem):
+        store.get_file(record.file, target, share=True)
+    assert not target.exists()
+    assert keep(Store.open(store.path), distinct(1), folder="again").file == record.file
+    assert loaded(store, record) == distinct(1)
+    assert retention.verify(Store.open(store.path)).problems == ()
+
+
+def test_without_its_index_a_file_is_found_all_the_same(store: Store) -> None:
+    record = keep(store, distinct(1))
+    (whole,) = wholes(store)
+    Path(f"{whole}.pieces").write_text("[]")
+    assert loaded(store, record) == distinct(1)
+
+
+def test_a_piece_is_taken_from_the_file_where_it_is_whole(store: Store) -> None:
+    record = keep(store, [distinct(1), distinct(2)])
+    damaged = wholes(store)[0]
+    _flip(damaged)
+    pieces = keep(Store.open(store.path), [distinct(1), distinct(2), distinct(3)], folder="next")
+    assert loaded(store, pieces) == [distinct(1), distinct(2), distinct(3)]
+    assert loaded(store, record) == [distinct(1), distinct(2)]
+
+
+@pytest.mark.parametrize("place", ["objects/files", "objects"])
+def test_links_in_place_of_folders_are_not_followed(store: Store, tmp_path: Path, place: str) -> None:
+    keep(store, distinct(1))
+    shutil.rmtree(store.path / place)
+    (tmp_path / "target").mkdir()
+    (store.path / place).symlink_to(tmp_path / "target")
+    with pytest.raises(StoreProblem, match="symbolic link"):
+        keep(Store.open(store.path), distinct(1), folder="again")
+    assert not list((tmp_path / "target").iterdir())
+
+
+def test_a_link_to_an_artifact_is_not_shared(store: Store) -> None:
+    folder = store.path.parent / "step"
+    folder.mkdir()
+    (folder / "real").write_bytes(distinct(1))
+    (folder / "x").symlink_to(folder / "real")
+    store.put_file(folder / "x", share=True)
+    assert not wholes(store)
+
+
+def test_gc_removes_what_no_run_needs(store: Store) -> None:
+    a_run(store, "run-1", distinct(1), started=1.0)
+    record = a_run(store, "run-2", distinct(2), started=2.0)
+    dry = retention.gc(Store.open(store.path), last=1, grace=0, dry=True)
+    assert len(wholes(store)) == 2
+    swept = retention.gc(Store.open(store.path), last=1, grace=0)
+    assert (swept.runs, swept.objects, swept.bytes) == (("run-1",), dry.objects, dry.bytes)
+    assert swept.bytes >= SIZE
+    assert len(wholes(store)) == 1 and len(list((store.path / "objects" / "files").iterdir())) == 2
+    assert loaded(store, record) == distinct(2)
+
+
+def test_gc_leaves_what_was_touched_lately(store: Store) -> None:
+    keep(store, distinct(1))
+    assert retention.gc(Store.open(store.path), grace=60).objects == 0
+    os.utime(wholes(store)[0], (0, 0))
+    assert store.has(keep(store, distinct(1)).file)  # type: ignore[arg-type]
+    assert retention.gc(Store.open(store.path), grace=60).objects == 0
+    os.utime(wholes(store)[0], (0, 0))
+    assert retention.gc(Store.open(store.path), grace=60).bytes >= SIZE
+    assert not wholes(store)
+
+
+def test_gc_takes_out_what_little_is_needed_of_a_file(store: Store) -> None:
+    shared = distinct(1)
+    a_run(store, "run-1", [shared, distinct(2), distinct(3)], started=1.0)
+    record = a_run(store, "run-2", [shared, b"more"], started=2.0)
+    retention.gc(Store.open(store.path), last=1, grace=0)
+    assert not wholes(store)
+    assert sum(size for _, size, _ in store.objects.all()) < SIZE + PIECE
+    assert loaded(store, record) == [shared, b"more"]
+    assert retention.verify(store).problems == ()
+
+
+def test_gc_removes_what_killed_writers_left(store: Store) -> None:
+    keep(store, distinct(1))
+    folder = store.path / "objects" / "files"
+    left = [folder / "0123.part", folder / f"{'a' * 64}.pieces", folder / ("b" * 64)]
+    for path in left:
+        path.write_bytes(b"[]")
+    (whole,) = [path for path in wholes(store) if path.name != "b" * 64]
+    assert retention.gc(Store.open(store.path), grace=60).strays == 0
+    for path in left:
+        os.utime(path, (0, 0))
+    assert retention.gc(Store.open(store.path), grace=60).strays == 3
+    assert not any(path.exists() for path in left) and whole.exists()
+
+
+def test_a_file_is_exported_and_imported(store: Store, tmp_path: Path) -> None:
+    record = a_run(store, "run-1", distinct(1))
+    transfer.export(store, "run-1", tmp_path / "run.tar")
+    other = Store.open(tmp_path / "other", create=True)
+    transfer.import_(other, tmp_path / "run.tar")
+    assert loaded(other, record) == distinct(1)
+
+
+def test_a_reused_file_is_lent_and_not_copied(store: Store) -> None:
+    record = keep(store, distinct(1))
+    assert record.file
+    target = store.path.parent / "y"
+    store.get_file(record.file, target, share=True)
+    assert target.samefile(wholes(store)[0])
+    copy = store.path.parent / "z"
+    store.get_file(record.file, copy)
+    assert not copy.samefile(target) and copy.read_bytes() == target.read_bytes()
+    assert copy.stat().st_mode & 0o200
+
+
+def test_what_is_loaded_may_be_changed_and_the_store_stays_as_it_was(store: Store) -> None:
+    numpy = pytest.importorskip("numpy")
+    array = numpy.random.default_rng(1).random(SIZE // 8)
+    record = keep(store, array)
+    first = loaded(store, record)
+    first[:] = 0
+    assert (loaded(store, record) == array).all()
