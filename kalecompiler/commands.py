@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from kalecompiler.compile import Compiled
     from kalecompiler.local import Event, RunResult
     from kalecompiler.local.keeping import Keeper
+    from kalecompiler.local.provided import Provided
     from kalecompiler.local.tasks import Task
     from kalecompiler.packagecheck import Compared
     from kalecompiler.snapshots.manifest import Manifest
@@ -167,6 +168,12 @@ class RunRequest:
     arguments: Mapping[str, object] = field(default_factory=dict)
     reuse: Reuse | None = None
 
+    def provided(self) -> Provided:
+        """What was given in place of volumes, secrets and config maps. Raises UsageError for what is wrong."""
+        from kalecompiler.local import provided
+
+        return provided.parse(self.volumes, self.secrets, self.config_maps)
+
 
 def run(
     path: Path,
@@ -181,7 +188,6 @@ def run(
     """
     from kalecompiler import local, provenance
     from kalecompiler.arguments import parse_arguments
-    from kalecompiler.local import provided
     from kalecompiler.reporting import keeping
     from kalecompiler.tracking import registry, telling
 
@@ -211,7 +217,7 @@ def run(
         order=order,
         on_event=observe,
         platform=compiled.platform,
-        given=provided.parse(request.volumes, request.secrets, request.config_maps),
+        given=request.provided(),
         note=note,
         about={**keeping.about(package.pipeline), "provenance": origin},
         keeper=_keeper(
@@ -247,10 +253,9 @@ def _keeper(
 
 def told(path: Path, request: RunRequest) -> Callable[[Task], Mapping[str, str]]:
     """What a run of the notebook at `path` is told that reaches a task, for its key. Raises UsageError."""
-    from kalecompiler.local import provided
     from kalecompiler.snapshots import keys
 
-    sources = provided.parse(request.volumes, request.secrets, request.config_maps)
+    sources = request.provided()
     folder = os.path.realpath(path.parent)
     return lambda task: keys.told(task, sources, request.isolate, folder)
 
