@@ -99,7 +99,7 @@ def gc(
     is left of the record. Raises StoreProblem, before anything is removed, where a manifest cannot be read: what it
     names must not be lost.
     """
-    records = store.runs()
+    records, lost = store.records()
     now = time.time()
     for record in [] if dry else records:
         _close(store, record)
@@ -107,7 +107,7 @@ def gc(
     untold = {run for run in dropped if _waits(store, run)}
     dropped -= untold
     kept = [name for name in store.run_names() if name not in dropped]
-    damaged = tuple(store.damaged())
+    damaged = tuple(lost)
     needed = _needed(store, kept, damaged)
     if not dry:
         for name in dropped:
