@@ -17,9 +17,10 @@ from typing import Any
 import pytest
 from support import write_notebook
 
+from kalecompiler import alive
 from kalecompiler.cli import main
 from kalecompiler.diagnostics import UsageError
-from kalecompiler.tracking import later, processes, registry, sender
+from kalecompiler.tracking import later, registry, sender
 from kalecompiler.tracking.backlog import Backlog, Call, unsent
 from kalecompiler.tracking.calls import tell
 from kalecompiler.tracking.tracker import Moment, Run, Step, Tracker, numbers
@@ -189,7 +190,7 @@ def test_a_run_whose_process_id_is_anothers_by_now_is_told_to_have_stopped(tmp_p
     made, tracker = queue(tmp_path, 1, complete=False, began="1"), Told()
     assert sender.deliver(made, tracker)
     assert tracker.calls[-1] == ("close", "stopped", 1)
-    other, tracker = queue(tmp_path, 1, complete=False, run="run-2", **processes.own()), Told()
+    other, tracker = queue(tmp_path, 1, complete=False, run="run-2", **alive.own()), Told()
     assert not sender.deliver(other, tracker)
 
 

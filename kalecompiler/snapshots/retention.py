@@ -7,15 +7,13 @@ a writer looks once more for its objects before it commits a manifest.
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import shutil
 import time
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-from kalecompiler import provenance
+from kalecompiler import alive, provenance
 from kalecompiler.local.folders import folder_of_run
 from kalecompiler.snapshots import copies, signing
 from kalecompiler.snapshots.manifest import FileRef, RunRecord
@@ -178,7 +176,7 @@ def is_under_way(record: RunRecord) -> bool:
         return False
     process = record.extra.get("process")
     if record.origin("who").get("host") == provenance.who()["host"] and isinstance(process, int):
-        return _is_alive(process)
+        return alive.is_alive(process)
     return time.time() - (record.started or 0.0) < 7 * DAY
 
 
@@ -187,7 +185,7 @@ def is_dead(record: RunRecord) -> bool:
     process = record.extra.get("process")
     if record.status != "running" or type(process) is not int:
         return False
-    return record.origin("who").get("host") == provenance.who()["host"] and not _is_alive(process)
+    return record.origin("who").get("host") == provenance.who()["host"] and not alive.is_alive(process)
 
 
 def _close(store: Store, record: RunRecord) -> None:
@@ -286,25 +284,6 @@ def _want(wanted: dict[tuple[str, int], list[str]], ref: FileRef, place: str) ->
         places = wanted.setdefault(chunk, [])
         if place not in places:
             places.append(place)
-
-
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except (OSError, OverflowError):
-        return True
-    return not _is_zombie(process)
-
-
-def _is_zombie(process: int) -> bool:
-    try:
-        return (
-            Path(f"/proc/{process}/stat").read_text(encoding="ascii", errors="replace").rpartition(") ")[2][:1] == "Z"
-        )
-    except OSError:
-        return False
 
 
 def pin(store: Store, run: str, pinned: bool) -> None:
