@@ -15,6 +15,7 @@ from pathlib import Path
 from kalecompiler.diagnostics import Diagnostic, UsageError
 from kalecompiler.files import write_atomic
 from kalecompiler.fingerprints import fingerprints
+from kalecompiler.wording import cause
 
 _ANEW = "write it anew with `--update-baseline`"
 Known = Mapping[str, Mapping[str, str]]
@@ -53,7 +54,7 @@ def update(diagnostics: Sequence[Diagnostic], checked: Iterable[str], file: Path
     try:
         write_atomic(file, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
     except OSError as error:
-        raise UsageError(f"{file} cannot be written: {(error.strerror or str(error)).lower()}") from None
+        raise UsageError(f"{file} cannot be written: {cause(error)}") from None
 
 
 def _read(file: Path) -> Known:
@@ -62,7 +63,7 @@ def _read(file: Path) -> Known:
     except FileNotFoundError:
         raise UsageError(f"the baseline {file} does not exist; write it with `--update-baseline`") from None
     except OSError as error:
-        raise UsageError(f"the baseline {file} cannot be read: {(error.strerror or str(error)).lower()}") from None
+        raise UsageError(f"the baseline {file} cannot be read: {cause(error)}") from None
     except (ValueError, RecursionError):
         raise UsageError(f"the baseline {file} is not JSON; remove it, and {_ANEW}") from None
     notebooks = content.get("notebooks") if isinstance(content, dict) and content.get("version") == 1 else None

@@ -15,7 +15,7 @@ from kalecompiler import commands, console
 from kalecompiler.diagnostics import Diagnostic, UsageError
 from kalecompiler.files import write_atomic
 from kalecompiler.options import COLOR, IMAGE, STRICT, examples
-from kalecompiler.wording import counted
+from kalecompiler.wording import cause, counted
 
 if TYPE_CHECKING:
     from kalecompiler.checking import Report, Request
@@ -293,7 +293,7 @@ def _write(path: Path, text: str) -> None:
     try:
         write_atomic(path, text)
     except OSError as failure:
-        raise UsageError(f"{path} cannot be written: {(failure.strerror or str(failure)).lower()}") from None
+        raise UsageError(f"{path} cannot be written: {cause(failure)}") from None
 
 
 def _summarise(findings: list[Diagnostic], context: Any) -> None:
@@ -306,7 +306,7 @@ def _summarise(findings: list[Diagnostic], context: Any) -> None:
             with Path(file).open("a", encoding="utf-8") as stream:
                 stream.write(text)
         except OSError as failure:
-            console.error(f"{file} cannot be written: {(failure.strerror or str(failure)).lower()}")
+            console.error(f"{file} cannot be written: {cause(failure)}")
 
 
 def _say(report: Report, known: int) -> None:
