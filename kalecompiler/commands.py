@@ -122,14 +122,15 @@ def _with_trackers(pipeline: Pipeline, path: Path) -> tuple[Pipeline, list[str]]
 def package_path(path: Path, format_: str) -> Path:
     """Where the package of a notebook is written if nothing else is said.
 
-    Raises UsageError where a file of somebody else's would be lost: `train.ipynb` may stand beside its `train.yaml`.
+    Raises UsageError where a file that is no compiled pipeline would be lost: `train.yaml` may hold settings.
     """
     from kalecompiler import packagecheck
 
     target = packagecheck.package_path(path, beside=False).with_suffix(f".{format_}")
     if packagecheck.is_foreign(target):
         raise UsageError(
-            f"{target} is there, and was not written by kalec: replace it with `-o {target}`, or name another"
+            f"{target} is there, and is no compiled pipeline, which would be replaced: write over it all the same "
+            f"with `-o {target}`, or name another file"
         )
     return target
 
