@@ -20,7 +20,7 @@ from support import write_notebook
 from kalecompiler import alive
 from kalecompiler.cli import main
 from kalecompiler.diagnostics import UsageError
-from kalecompiler.tracking import later, registry, sender
+from kalecompiler.tracking import later, registry, sender, wandbruns
 from kalecompiler.tracking.backlog import Backlog, Call, unsent
 from kalecompiler.tracking.calls import tell
 from kalecompiler.tracking.tracker import Moment, Run, Step, Tracker, numbers
@@ -159,6 +159,33 @@ def test_calls_come_once_and_in_order_though_the_tracker_fails_in_between(tmp_pa
     assert [call[2] for call in tracker.calls[:3]] == [{"x": 0}, {"x": 1}, {"x": 2}]
     assert tracker.calls[3:] == [("close", "succeeded", 3)]
     assert made.made() == len(made.calls())
+
+
+@pytest.mark.parametrize("mode", ["online", "offline"])
+def test_what_a_killed_process_told_weights_and_biases_stays(
+    mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run of a known id begins anew there, unless it is resumed; offline each delivery has a folder of its own."""
+    server: dict[str, list[dict[str, Any]]] = {}
+    resumed: list[str | None] = []
+
+    def init(*, id: str, resume: str | None = None, **_: Any) -> types.SimpleNamespace:
+        resumed.append(resume)
+        known = server[id] = server.get(id, []) if resume else []
+        return types.SimpleNamespace(
+            log=lambda values, step: known.append({"step": step, **values}), summary={}, finish=lambda exit_code: None
+        )
+
+    fake = types.ModuleType("wandb")
+    fake.init = init  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "wandb", fake)
+    made = queue(tmp_path)
+    first, tracker = made.calls()[0], wandbruns.WandB({"mode": mode})
+    tell(tracker, Run("run-1", "p", tmp_path, 1.0), Moment(first.number, first.time), first.method, first.arguments)
+    made.made_another()
+    assert sender.deliver(made, wandbruns.WandB({"mode": mode}))
+    assert resumed == [None, "allow" if mode == "online" else None]
+    assert [point["step"] for point in server["run-1"]] == ([0, 1, 2] if mode == "online" else [1, 2])
 
 
 def test_a_call_that_is_only_half_written_is_not_there_yet(tmp_path: Path) -> None:
