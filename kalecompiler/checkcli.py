@@ -252,7 +252,7 @@ def _update(report: Report, file: Path | None) -> int:
     if report.unreadable or report.count("failed"):
         console.error(f"{file} was not written, as not all notebooks could be checked")
         return _status([], report, None)
-    baseline.update(report.diagnostics, [str(f.path) for f in report.files], file)
+    baseline.update(report.diagnostics, {str(f.path): f.codes for f in report.files}, file)
     console.note(f"wrote {file}: {counted(len(report.diagnostics), 'known finding')}")
     return 0
 
@@ -261,7 +261,7 @@ def _new(report: Report, file: Path, shown: Shown) -> tuple[list[Diagnostic], in
     """The findings that the baseline does not know, and how many it does."""
     from kalecompiler import baseline
 
-    compared = baseline.compare(report.diagnostics, [str(f.path) for f in report.files], file)
+    compared = baseline.compare(report.diagnostics, {str(f.path): f.codes for f in report.files}, file)
     if compared.gone and not shown.quiet:
         console.note(f"{counted(compared.gone, 'finding')} of {file} are gone; `--update-baseline` forgets them")
     return list(compared.new), compared.known
