@@ -62,12 +62,6 @@ def _changer(later: Sequence[Place], name: str, other: str) -> Place | None:
             partner = other if one == name else name
             if any(partner in p.summary.reads for p in later[index:]):
                 return place
-        if any(_rebound(place, n) for n in (name, other)):
+        if any((b := place.summary.binds.get(n)) and b.given_anew(n) for n in (name, other)):
             return None
     return None
-
-
-def _rebound(place: Place, name: str) -> bool:
-    """Whether a step gives a name to another object: not `x = x or []`, nor `x += y`."""
-    binding = place.summary.binds.get(name)
-    return binding is not None and binding.known.roots.get(name, Bond.HELD) is Bond.HELD

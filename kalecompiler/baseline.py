@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kalecompiler.diagnostics import Diagnostic, UsageError
+from kalecompiler.diagnostics import RULES, Diagnostic, UsageError
 from kalecompiler.files import write_atomic
 from kalecompiler.fingerprints import fingerprints
+from kalecompiler.wording import cause
 
 _ANEW = "write it anew with `--update-baseline`"
 Known = Mapping[str, Mapping[str, str]]
+Checked = Mapping[str, frozenset[str]]
+"""The notebooks that were checked, by their paths, with the codes of the rules that were looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,31 +32,49 @@ class Compared:
     gone: int
 
 
-def compare(diagnostics: Sequence[Diagnostic], checked: Iterable[str], file: Path) -> Compared:
+def compare(diagnostics: Sequence[Diagnostic], checked: Checked, file: Path) -> Compared:
     """What is new in the findings on the notebooks that were checked. Raises UsageError for a file that is wrong."""
     known = _read(file)
     names = [_relative(d.location.path, file) for d in diagnostics]
     marks = fingerprints(diagnostics, names)
     new = [d for d, name, mark in zip(diagnostics, names, marks, strict=True) if mark not in known.get(name, {})]
-    met = {_relative(path, file) for path in checked}
-    gone = sum(mark not in marks for name, own in known.items() if name in met for mark in own)
+    met = _met(diagnostics, checked, file)
+    gone = sum(
+        mark not in marks and _was_looked_for(text, met.get(name))
+        for name, own in known.items()
+        for mark, text in own.items()
+    )
     return Compared(tuple(new), len(diagnostics) - len(new), gone)
 
 
-def update(diagnostics: Sequence[Diagnostic], checked: Iterable[str], file: Path) -> None:
-    """Write the file anew for the notebooks that were checked; what it says of others stays."""
+def update(diagnostics: Sequence[Diagnostic], checked: Checked, file: Path) -> None:
+    """Write the file anew for the notebooks and rules that were checked; what it says of others stays."""
     names = [_relative(d.location.path, file) for d in diagnostics]
-    met = {_relative(path, file) for path in checked} | set(names)
+    met = _met(diagnostics, checked, file)
     found: dict[str, dict[str, str]] = {}
-    if file.exists():
-        found = {name: dict(own) for name, own in _read(file).items() if name not in met}
+    for name, own in _read(file).items() if file.exists() else ():
+        if kept := {mark: text for mark, text in own.items() if not _was_looked_for(text, met.get(name))}:
+            found[name] = kept
     for diagnostic, name, mark in zip(diagnostics, names, fingerprints(diagnostics, names), strict=True):
         found.setdefault(name, {})[mark] = f"{diagnostic.rule.code} {diagnostic.message}"
     content = {"version": 1, "notebooks": {name: found[name] for name in sorted(found)}}
     try:
         write_atomic(file, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
     except OSError as error:
-        raise UsageError(f"{file} cannot be written: {(error.strerror or str(error)).lower()}") from None
+        raise UsageError(f"{file} cannot be written: {cause(error)}") from None
+
+
+def _met(diagnostics: Sequence[Diagnostic], checked: Checked, file: Path) -> dict[str, frozenset[str]]:
+    """The rules that were looked for, by the notebook's path from the baseline's folder."""
+    anywhere = frozenset[str]().union(*checked.values())
+    met = {_relative(finding.location.path, file): anywhere for finding in diagnostics}
+    return met | {_relative(path, file): codes for path, codes in checked.items()}
+
+
+def _was_looked_for(text: str, codes: frozenset[str] | None) -> bool:
+    """Whether a known finding would have been found again: nobody looks for a rule that is no more."""
+    code = str(text).partition(" ")[0]
+    return codes is not None and (code in codes or code not in RULES)
 
 
 def _read(file: Path) -> Known:
@@ -62,7 +83,7 @@ def _read(file: Path) -> Known:
     except FileNotFoundError:
         raise UsageError(f"the baseline {file} does not exist; write it with `--update-baseline`") from None
     except OSError as error:
-        raise UsageError(f"the baseline {file} cannot be read: {(error.strerror or str(error)).lower()}") from None
+        raise UsageError(f"the baseline {file} cannot be read: {cause(error)}") from None
     except (ValueError, RecursionError):
         raise UsageError(f"the baseline {file} is not JSON; remove it, and {_ANEW}") from None
     notebooks = content.get("notebooks") if isinstance(content, dict) and content.get("version") == 1 else None

@@ -15,7 +15,7 @@ from kalecompiler import commands, console
 from kalecompiler.diagnostics import Diagnostic, UsageError
 from kalecompiler.files import write_atomic
 from kalecompiler.options import COLOR, IMAGE, STRICT, examples
-from kalecompiler.wording import counted
+from kalecompiler.wording import cause, counted
 
 if TYPE_CHECKING:
     from kalecompiler.checking import Report, Request
@@ -252,7 +252,7 @@ def _update(report: Report, file: Path | None) -> int:
     if report.unreadable or report.count("failed"):
         console.error(f"{file} was not written, as not all notebooks could be checked")
         return _status([], report, None)
-    baseline.update(report.diagnostics, [str(f.path) for f in report.files], file)
+    baseline.update(report.diagnostics, {str(f.path): f.codes for f in report.files}, file)
     console.note(f"wrote {file}: {counted(len(report.diagnostics), 'known finding')}")
     return 0
 
@@ -261,7 +261,7 @@ def _new(report: Report, file: Path, shown: Shown) -> tuple[list[Diagnostic], in
     """The findings that the baseline does not know, and how many it does."""
     from kalecompiler import baseline
 
-    compared = baseline.compare(report.diagnostics, [str(f.path) for f in report.files], file)
+    compared = baseline.compare(report.diagnostics, {str(f.path): f.codes for f in report.files}, file)
     if compared.gone and not shown.quiet:
         console.note(f"{counted(compared.gone, 'finding')} of {file} are gone; `--update-baseline` forgets them")
     return list(compared.new), compared.known
@@ -293,7 +293,7 @@ def _write(path: Path, text: str) -> None:
     try:
         write_atomic(path, text)
     except OSError as failure:
-        raise UsageError(f"{path} cannot be written: {(failure.strerror or str(failure)).lower()}") from None
+        raise UsageError(f"{path} cannot be written: {cause(failure)}") from None
 
 
 def _summarise(findings: list[Diagnostic], context: Any) -> None:
@@ -306,7 +306,7 @@ def _summarise(findings: list[Diagnostic], context: Any) -> None:
             with Path(file).open("a", encoding="utf-8") as stream:
                 stream.write(text)
         except OSError as failure:
-            console.error(f"{file} cannot be written: {(failure.strerror or str(failure)).lower()}")
+            console.error(f"{file} cannot be written: {cause(failure)}")
 
 
 def _say(report: Report, known: int) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 from kalecompiler import checkcache, checksettings, discovery, notebook, physical, suppression, tagged, watch
 from kalecompiler.checkcache import Cache
 from kalecompiler.checksettings import CheckSettings, Overrides
-from kalecompiler.diagnostics import Diagnostic, NotebookError, UsageError, has_errors
+from kalecompiler.diagnostics import RULES, Diagnostic, NotebookError, UsageError, has_errors
 from kalecompiler.model import Notebook
 
 _WORTH_A_POOL = 8
@@ -49,7 +49,8 @@ class Request:
 class FileResult:
     """One notebook: `state` is `checked`, `untagged`, `unreadable` or `failed` (by a bug of ours).
 
-    `hidden_errors` are those that `noqa` or the selection took away; `problem` says why it could not be checked.
+    `hidden_errors` are those that `noqa` or the selection took away; `problem` says why it could not be checked;
+    `codes` are those of the rules that it was asked about.
     """
 
     path: Path
@@ -57,6 +58,7 @@ class FileResult:
     diagnostics: tuple[Diagnostic, ...] = ()
     hidden_errors: int = 0
     problem: str = ""
+    codes: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,18 +152,18 @@ def _read(files: Iterable[Path], request: Request, results: dict[Path, FileResul
 def _job(path: Path, data: bytes, request: Request, caches: Path | None, *, lenient: bool) -> _Job | FileResult:
     """What is to be done about a notebook, or its result where that is known already."""
     if not lenient and not tagged.is_tagged(data):
-        return FileResult(path, "untagged")
+        return FileResult(path, "untagged", codes=frozenset(RULES))
     settings = configuration(request, path.parent)
     codes = settings.selection.codes(discovery.relative(path, settings.folder))
     if caches is None:
         return _Job(path, data, request.options, codes)
     options = repr(sorted(request.options.items()))
     key = checkcache.key_of(str(path), str(path.absolute()), data, options, " ".join(sorted(codes)))
-    known = _known(path, Cache(caches).get(key))
+    known = _known(path, codes, Cache(caches).get(key))
     return known or _Job(path, data, request.options, codes, key, str(caches))
 
 
-def _known(path: Path, content: checkcache.Content | None) -> FileResult | None:
+def _known(path: Path, codes: frozenset[str], content: checkcache.Content | None) -> FileResult | None:
     """The result that was kept; None where there is none, or it is damaged."""
     if content is None:
         return None
@@ -172,6 +174,7 @@ def _known(path: Path, content: checkcache.Content | None) -> FileResult | None:
             tuple(checkcache.from_data(raw) for raw in content["diagnostics"]),
             int(content["hidden"]),
             str(content["problem"]),
+            codes,
         )
     except (KeyError, TypeError, ValueError, AttributeError):
         return None
@@ -235,7 +238,8 @@ def _checked(job: _Job) -> FileResult:
         if os.environ.get("KALEC_DEBUG"):
             raise
         return FileResult(job.path, "failed", problem=f"{type(error).__name__}: {error}")
-    return FileResult(job.path, "checked", tuple(kept), sum(has_errors([finding]) for finding in hidden))
+    hidden_errors = sum(has_errors([finding]) for finding in hidden)
+    return FileResult(job.path, "checked", tuple(kept), hidden_errors, codes=job.codes)
 
 
 def examine(

@@ -41,7 +41,7 @@ from kalecompiler.options import (
     formats,
 )
 from kalecompiler.suggest import did_you_mean
-from kalecompiler.wording import counted
+from kalecompiler.wording import cause, counted
 
 
 class Commands(click.Group):
@@ -334,7 +334,7 @@ def main(arguments: Sequence[str] | None = None, program: str = "kalec") -> int:
         console.error("interrupted")
         return commands.INTERRUPTED
     except OSError as error:
-        console.error(f"{error.filename or 'i/o'}: {(error.strerror or str(error)).lower()}")
+        console.error(f"{error.filename or 'i/o'}: {cause(error)}")
         return UsageError.status
     except Exception as error:  # the edge: a bug of ours must not look like the user's mistake
         if os.environ.get("KALEC_DEBUG"):

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from kalecompiler.compile import Compiled
     from kalecompiler.local import Event, RunResult
     from kalecompiler.local.keeping import Keeper
+    from kalecompiler.local.provided import Provided
     from kalecompiler.local.tasks import Task
     from kalecompiler.packagecheck import Compared
     from kalecompiler.snapshots.manifest import Manifest
@@ -121,14 +122,15 @@ def _with_trackers(pipeline: Pipeline, path: Path) -> tuple[Pipeline, list[str]]
 def package_path(path: Path, format_: str) -> Path:
     """Where the package of a notebook is written if nothing else is said.
 
-    Raises UsageError where a file of somebody else's would be lost: `train.ipynb` may stand beside its `train.yaml`.
+    Raises UsageError where a file that is no compiled pipeline would be lost: `train.yaml` may hold settings.
     """
     from kalecompiler import packagecheck
 
     target = packagecheck.package_path(path, beside=False).with_suffix(f".{format_}")
     if packagecheck.is_foreign(target):
         raise UsageError(
-            f"{target} is there, and was not written by kalec: replace it with `-o {target}`, or name another"
+            f"{target} is there, and is no compiled pipeline, which would be replaced: write over it all the same "
+            f"with `-o {target}`, or name another file"
         )
     return target
 
@@ -167,6 +169,12 @@ class RunRequest:
     arguments: Mapping[str, object] = field(default_factory=dict)
     reuse: Reuse | None = None
 
+    def provided(self) -> Provided:
+        """What was given in place of volumes, secrets and config maps. Raises UsageError for what is wrong."""
+        from kalecompiler.local import provided
+
+        return provided.parse(self.volumes, self.secrets, self.config_maps)
+
 
 def run(
     path: Path,
@@ -181,7 +189,6 @@ def run(
     """
     from kalecompiler import local, provenance
     from kalecompiler.arguments import parse_arguments
-    from kalecompiler.local import provided
     from kalecompiler.reporting import keeping
     from kalecompiler.tracking import registry, telling
 
@@ -211,7 +218,7 @@ def run(
         order=order,
         on_event=observe,
         platform=compiled.platform,
-        given=provided.parse(request.volumes, request.secrets, request.config_maps),
+        given=request.provided(),
         note=note,
         about={**keeping.about(package.pipeline), "provenance": origin},
         keeper=_keeper(
@@ -247,10 +254,9 @@ def _keeper(
 
 def told(path: Path, request: RunRequest) -> Callable[[Task], Mapping[str, str]]:
     """What a run of the notebook at `path` is told that reaches a task, for its key. Raises UsageError."""
-    from kalecompiler.local import provided
     from kalecompiler.snapshots import keys
 
-    sources = provided.parse(request.volumes, request.secrets, request.config_maps)
+    sources = request.provided()
     folder = os.path.realpath(path.parent)
     return lambda task: keys.told(task, sources, request.isolate, folder)
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from kalecompiler.facts import Grade, Known, Site, Status
 from kalecompiler.flow import Flow
-from kalecompiler.versions import Place, Problem, Versions, bits, given_anew
+from kalecompiler.versions import Place, Problem, Versions, bits
 
 Group = frozenset[str]
 
@@ -42,7 +42,7 @@ def keep(flow: Flow, own: Sequence[Iterable[str]], groups: Iterable[Group]) -> f
     for group in groups:
         binds = {n: flow.state[n] for n in group if n in flow.state}
         changes = [flow.run.changes[n] for n in sorted(group) if n in flow.run.changes]
-        kept = [n for n, binding in binds.items() if not given_anew(binding, n)]
+        kept = [n for n, binding in binds.items() if not binding.given_anew(n)]
         if not (changes or kept or any(n in flow.run.reads for n in group)):
             continue
         grades = [change.grade for change in changes] + [Grade.DEFINITE for _ in kept]

@@ -14,6 +14,7 @@ import click
 from kalecompiler.diagnostics import Diagnostic, UsageError
 from kalecompiler.files import write_atomic
 from kalecompiler.model import Pipeline
+from kalecompiler.wording import cause
 
 if TYPE_CHECKING:
     from kalecompiler.local import Event
@@ -51,7 +52,7 @@ def write(path: Path, text: str) -> None:
     try:
         write_atomic(path, text)
     except OSError as failure:
-        raise UsageError(f"{path} cannot be written: {(failure.strerror or str(failure)).lower()}") from None
+        raise UsageError(f"{path} cannot be written: {cause(failure)}") from None
     note(f"wrote {path}")
 
 

@@ -130,6 +130,15 @@ class Binding:
     site: Site
     known: Known = Known()
 
+    def given_anew(self, name: str) -> bool:
+        """Whether this gives the name to another object, or deletes it: not `x = x or []`, nor `x += y`, nor perhaps.
+
+        `x = x + [1]` does: the new list only holds what the old one held.
+        """
+        if self.status is Status.MAYBE:
+            return False
+        return self.status is Status.DELETED or self.known.roots.get(name, Bond.HELD) is Bond.HELD
+
 
 @dataclass(frozen=True, slots=True)
 class Read:

@@ -13,6 +13,7 @@ from kalecompiler.diagnostics import NotebookError, Severity, UsageError
 from kalecompiler.files import write_atomic
 from kalecompiler.model import Location
 from kalecompiler.repairs import Repair
+from kalecompiler.wording import cause
 
 if TYPE_CHECKING:
     from kalecompiler.checking import FileResult
@@ -142,4 +143,4 @@ def write(fixed: Fixed) -> None:
             raise UsageError(f"{fixed.path} has changed in the meantime: run the command again")
         write_atomic(fixed.path, fixed.after)
     except OSError as error:
-        raise UsageError(f"{fixed.path} cannot be written: {(error.strerror or str(error)).lower()}") from None
+        raise UsageError(f"{fixed.path} cannot be written: {cause(error)}") from None

@@ -12,7 +12,7 @@ from kalecompiler.local.folders import HOME, STORE, default_root, home_of
 from kalecompiler.snapshots import find, recover, retention, transfer
 from kalecompiler.snapshots.quantities import size
 from kalecompiler.snapshots.store import Store
-from kalecompiler.wording import counted
+from kalecompiler.wording import cause, counted
 
 
 def verify(run: str | None, folder: Path, format_: str) -> tuple[str, bool]:
@@ -74,7 +74,7 @@ def export(run: str, file: Path, folder: Path, force: bool) -> str:
     try:
         total = transfer.export(chosen.store, chosen.record.run, file)
     except OSError as error:
-        raise UsageError(f"{file} cannot be written: {(error.strerror or str(error)).lower()}") from None
+        raise UsageError(f"{file} cannot be written: {cause(error)}") from None
     return f"wrote {file}: run {chosen.record.run}, {size(total)}"
 
 

@@ -21,7 +21,7 @@ from kalecompiler.findings import Problem
 from kalecompiler.imports import Import, imports_of
 from kalecompiler.packages import is_installed, is_standard
 from kalecompiler.searchpath import Added
-from kalecompiler.wording import listed_once
+from kalecompiler.wording import cause, listed_once
 
 _LARGEST = 100_000  # bytes of one module: a whole step must fit into an argument of 128 KiB
 _BUILTIN = {"sys", "builtins", "time", "marshal", "gc", "itertools", "_thread"}
@@ -196,7 +196,7 @@ def _text(search: _Search, path: str, origin: Import) -> str | None:
         except UnicodeDecodeError:
             problem = (BROKEN_LOCAL_MODULE, "is not UTF-8 text", "save it as UTF-8")
         except OSError as error:
-            why = (error.strerror or str(error)).lower()
+            why = cause(error)
             problem = (BROKEN_LOCAL_MODULE, f"cannot be read: {why}", "allow reading it")
     rule, what, hint = problem
     _report(search, rule, path, origin, f"`{path}` {search.around.shown} {what}", hint)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,7 +58,11 @@ def has_store(folder: Path) -> bool:
 
 def damaged(folder: Path) -> str:
     """What to say of runs that are kept here and cannot be listed; empty where there are none. Raises UsageError."""
-    names = sorted({name for store in find.stores_near(folder) for name in store.damaged()})
+    return _damaged(name for store in find.stores_near(folder) for name in store.records()[1])
+
+
+def _damaged(runs: Iterable[str]) -> str:
+    names = sorted(set(runs))
     if not names:
         return ""
     shown = ", ".join(names[-5:]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
@@ -67,8 +71,10 @@ def damaged(folder: Path) -> str:
 
 def listed(folder: Path, pipeline: str | None, limit: int, format_: str) -> str | list[Block]:
     """The newest runs that are kept here, of one pipeline or all; `damaged` are left out. Raises UsageError."""
-    stores, lost = find.stores_near(folder), damaged(folder)
-    every = [(store, record) for store in stores for record in store.runs()]
+    stores = find.stores_near(folder)
+    known = [(store, *store.records()) for store in stores]
+    lost = _damaged(name for _, _, names in known for name in names)
+    every = [(store, record) for store, records, _ in known for record in records]
     every.sort(key=lambda one: one[1].started or 0.0, reverse=True)
     found = [one for one in every if pipeline in (None, one[1].pipeline)]
     if pipeline is not None and not found:

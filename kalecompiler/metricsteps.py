@@ -10,9 +10,9 @@ import ast
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from kalecompiler import results, trees
+from kalecompiler import results, topology, trees
 from kalecompiler.assemble import Part, Reading
-from kalecompiler.dataflow import Connected, Dataflow
+from kalecompiler.dataflow import Dataflow
 from kalecompiler.diagnostics import METRIC_OF_TWO_STEPS, Diagnostic
 from kalecompiler.facts import Grade
 from kalecompiler.preamble import Preamble
@@ -130,7 +130,6 @@ def _mentioned(parts: Sequence[Part]) -> frozenset[str]:
 def _changes(reading: Reading, units: Sequence[Unit], flow: Dataflow, shared: Preamble) -> _Changes:
     tagged = {unit.name: unit.changes for unit in units}
     found: dict[Grade, dict[str, list[Change]]] = {grade: {} for grade in Grade}
-    above: dict[str, frozenset[str]] = {}
     defined = {
         name for c in flow.steps for name, binding in c.summary.binds.items() if binding.known.definition is not None
     }
@@ -144,19 +143,7 @@ def _changes(reading: Reading, units: Sequence[Unit], flow: Dataflow, shared: Pr
                 found[Grade.DEFINITE].setdefault(c.name, []).append((name, cells[0]))
             elif change.site.piece < len(cells):  # else it is a metric that changes it
                 found[change.grade].setdefault(c.name, []).append((name, cells[change.site.piece]))
-    edges = {c.name: c for c in flow.steps}
-    for name in edges:
-        above[name] = _ancestors(name, edges)
+    edges = {c.name: c.after for c in flow.steps}
+    above = {name: frozenset(topology.above(name, lambda other: edges.get(other, ()))) for name in edges}
     free = frozenset(unit.name for unit in units if unit.previous is None)
     return _Changes(found[Grade.DEFINITE], found[Grade.POSSIBLE], above, free)
-
-
-def _ancestors(step: str, edges: Mapping[str, Connected]) -> frozenset[str]:
-    found: set[str] = set()
-    work = list(edges[step].after)
-    while work:
-        name = work.pop()
-        if name not in found and name in edges:
-            found.add(name)
-            work += edges[name].after
-    return frozenset(found)

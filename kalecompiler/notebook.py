@@ -22,6 +22,7 @@ from kalecompiler.diagnostics import (
     UsageError,
 )
 from kalecompiler.model import Cell, CellKind, Location, Notebook
+from kalecompiler.wording import cause
 
 # An escape that may be half of a surrogate pair; whole pairs are ordinary characters.
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
@@ -61,12 +62,7 @@ def read_bytes(path: Path) -> bytes:
     except FileNotFoundError:
         raise UsageError(f"{path} does not exist") from None
     except (OSError, ValueError) as error:
-        raise UsageError(f"{path} cannot be read: {_reason(error)}") from None
-
-
-def _reason(error: Exception) -> str:
-    text = error.strerror if isinstance(error, OSError) else None
-    return (text or str(error)).lower()
+        raise UsageError(f"{path} cannot be read: {cause(error)}") from None
 
 
 def decode(path: Path, data: bytes) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 from kalecompiler import diffs, notebook, settings
 from kalecompiler.diagnostics import NotebookError, UsageError
 from kalecompiler.tagged import is_tagged
+from kalecompiler.wording import cause
 
 _LONGEST = 200
 _SHORT = 120
@@ -188,6 +189,6 @@ def _read(package: Path) -> str:
     try:
         return package.read_bytes().decode("utf-8").replace("\r\n", "\n")
     except OSError as error:
-        raise UsageError(f"{package} cannot be read: {(error.strerror or str(error)).lower()}") from None
+        raise UsageError(f"{package} cannot be read: {cause(error)}") from None
     except UnicodeDecodeError:
         raise UsageError(f"{package} is not text in UTF-8") from None

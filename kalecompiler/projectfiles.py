@@ -14,6 +14,7 @@ from kalecompiler import settings
 from kalecompiler.diagnostics import UsageError
 from kalecompiler.files import write_atomic
 from kalecompiler.version import VERSION
+from kalecompiler.wording import cause
 
 _TABLE = """\
 [tool.kalecompiler]
@@ -157,7 +158,7 @@ def _content(path: Path) -> str:
     except UnicodeDecodeError:
         raise UsageError(f"{path} is not text in UTF-8") from None
     except OSError as error:
-        raise UsageError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from None
+        raise UsageError(f"{path} cannot be read: {cause(error)}") from None
 
 
 def _write(path: Path, text: str) -> None:
@@ -165,4 +166,4 @@ def _write(path: Path, text: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, text)
     except OSError as error:
-        raise UsageError(f"{path} cannot be written: {(error.strerror or str(error)).lower()}") from None
+        raise UsageError(f"{path} cannot be written: {cause(error)}") from None

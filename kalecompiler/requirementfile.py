@@ -12,6 +12,7 @@ from kalecompiler.diagnostics import BAD_REQUIREMENTS, MISSING_REQUIREMENTS
 from kalecompiler.findings import Problem, problem
 from kalecompiler.installs import valid_requirement
 from kalecompiler.settingrules import without_password
+from kalecompiler.wording import cause
 
 _COMMENT = re.compile(r"(^|\s)#.*$")
 _REFERENCE = re.compile(r"^(?:-[rc]|--requirement|--constraint)(?:\s+|=|(?<=-[rc]))(?P<path>.+)$")
@@ -64,7 +65,7 @@ def read_requirements(path: Path, above: tuple[Path, ...] = ()) -> RequirementLi
     except UnicodeDecodeError:
         return _bad(path, "is not UTF-8 text", "save it as UTF-8")
     except OSError as error:
-        why = (error.strerror or str(error)).lower()
+        why = cause(error)
         return _bad(path, f"cannot be read: {why}", "put it there, or remove the line that names it")
     return _parsed(text, path, above)
 

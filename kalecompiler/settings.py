@@ -21,6 +21,7 @@ from kalecompiler.diagnostics import Diagnostic, UsageError
 from kalecompiler.limits import DEFAULT_IMAGE
 from kalecompiler.model import Location, Notebook, Setting
 from kalecompiler.settingtable import ELSEWHERE, Problem, Table, TableError, read_table
+from kalecompiler.wording import cause
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -169,7 +170,7 @@ def _toml(path: Path) -> dict[str, Any]:
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return {}
     except OSError as error:
-        raise UsageError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from None
+        raise UsageError(f"{path} cannot be read: {cause(error)}") from None
     return _parsed(path, data)
 
 
@@ -239,7 +240,7 @@ def _with_file(table: Table, folder: Path) -> Table:
     try:
         found = path.is_file()
     except OSError as error:
-        raise TableError(f"`requirements`: {path} cannot be read: {(error.strerror or str(error)).lower()}") from None
+        raise TableError(f"`requirements`: {path} cannot be read: {cause(error)}") from None
     if not found:
         raise TableError(f"`requirements`: {path} does not exist")
     return replace(table, values={**table.values, "requirements": path})

@@ -19,6 +19,7 @@ from kalecompiler.diagnostics import UsageError
 from kalecompiler.files import write_atomic
 from kalecompiler.model import Cell, CellKind, Notebook, Role
 from kalecompiler.tagtext import TagEdit
+from kalecompiler.wording import cause
 
 LONGEST_NAME = 40
 ONLY_STEP = "main"
@@ -80,7 +81,7 @@ def write(path: Path, proposals: Iterable[Proposal]) -> None:
     try:
         write_atomic(path, data)
     except OSError as error:
-        raise UsageError(f"{path} cannot be written: {(error.strerror or str(error)).lower()}") from None
+        raise UsageError(f"{path} cannot be written: {cause(error)}") from None
 
 
 def _is_tagged(cell: Cell) -> bool:

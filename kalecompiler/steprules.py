@@ -10,7 +10,7 @@ import posixpath
 from collections.abc import Iterator, Mapping
 from itertools import combinations
 
-from kalecompiler import settingrules, volumes
+from kalecompiler import settingrules, topology, volumes
 from kalecompiler.diagnostics import (
     CONFLICTING_SETTINGS,
     EXIT_STEP,
@@ -219,7 +219,8 @@ def _ignoring(step: Step, ignored: set[str], pipeline: Pipeline) -> Iterator[Dia
 
 def _shared_claims(pipeline: Pipeline) -> Iterator[Diagnostic]:
     """A warning for each claim that one node can have at a time, and that steps on several may want at once."""
-    above = _ancestors(pipeline)
+    direct = {step.name: {*step.after, *(item.producer for item in step.inputs)} for step in pipeline.steps}
+    above = {name: topology.above(name, lambda other: direct.get(other, ())) for name in direct}
     users: dict[str, list[Step]] = {}
     if pipeline.whole.workspace and volumes.read_workspace(pipeline.whole.workspace)[1].get("access") in _ONE_NODE:
         users["workspace"] = [step for step in pipeline.steps if not step.exits]
@@ -237,18 +238,3 @@ def _shared_claims(pipeline: Pipeline) -> Iterator[Diagnostic]:
             hint = f"order them with `prev:{one.name}`, or use a claim with the mode ReadWriteMany"
             where = _at(other, pipeline, "volume", "new-volume", key=name)
             yield Diagnostic(SHARED_CLAIM, message, where, hint)
-
-
-def _ancestors(pipeline: Pipeline) -> dict[str, set[str]]:
-    """All steps above each step."""
-    direct = {step.name: {*step.after, *(item.producer for item in step.inputs)} for step in pipeline.steps}
-    found: dict[str, set[str]] = {}
-    for name, needs in direct.items():
-        waiting, seen = list(needs), set[str]()
-        while waiting:
-            current = waiting.pop()
-            if current not in seen:
-                seen.add(current)
-                waiting += direct.get(current, ())
-        found[name] = seen
-    return found

@@ -13,7 +13,7 @@ from kalecompiler.suggest import did_you_mean
 from kalecompiler.taglanguage import Tag, parse, tags_of
 from kalecompiler.tags import ADDING
 from kalecompiler.tagtext import TagEdit
-from kalecompiler.wording import counted, listed
+from kalecompiler.wording import cause, counted, listed
 
 
 def tag(path: Path, which: str, texts: Sequence[str]) -> str:
@@ -118,6 +118,6 @@ def _written(path: Path, data: bytes, cell: Cell, edits: Iterable[TagEdit]) -> s
         try:
             write_atomic(path, after)
         except OSError as error:
-            raise UsageError(f"{path} cannot be written: {(error.strerror or str(error)).lower()}") from None
+            raise UsageError(f"{path} cannot be written: {cause(error)}") from None
     now = notebook.read(path, after)[0].cells[cell.number - 1]
     return f"cell {cell.number}: {', '.join(tag.text for tag in tags_of(now.metadata)) or 'no tags'}"

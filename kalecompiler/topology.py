@@ -1,10 +1,10 @@
-"""One order for a graph, the same on every machine."""
+"""One order for a graph, the same on every machine; and what stands above what in it."""
 
 from __future__ import annotations
 
 import graphlib
 import heapq
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 
 def in_order(needs: Mapping[str, Iterable[str]]) -> list[str]:
@@ -23,3 +23,15 @@ def in_order(needs: Mapping[str, Iterable[str]]) -> list[str]:
         ordered.append(heapq.heappop(ready)[1])
         sorter.done(ordered[-1])
     return ordered
+
+
+def above(key: str, needs: Callable[[str], Iterable[str]]) -> set[str]:
+    """All that a key needs, and what that needs in turn; the key itself only where it is in a circle."""
+    found: set[str] = set()
+    waiting = list(needs(key))
+    while waiting:
+        current = waiting.pop()
+        if current not in found:
+            found.add(current)
+            waiting.extend(needs(current))
+    return found

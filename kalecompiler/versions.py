@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from kalecompiler import names
 from kalecompiler.draws import VARIABLES
-from kalecompiler.facts import Binding, Bond, Definition, Grade, Known, Read, Site, Status, Summary
+from kalecompiler.facts import Definition, Grade, Known, Read, Site, Status, Summary
 from kalecompiler.preamble import Preamble
 
 
@@ -122,7 +122,7 @@ class Versions:
         for name, binding in place.summary.binds.items():
             self.assigned[name] = self.assigned.get(name, 0) | bit
             self.bound[name] = self.bound.get(name, 0) | bit
-            if self.gathering and given_anew(binding, name):
+            if self.gathering and binding.given_anew(name):
                 self.anew[name] = self.anew.get(name, 0) | bit
             if binding.known.definition is not None:
                 self.homes.setdefault(id(binding.known.definition.statement), position)
@@ -283,13 +283,6 @@ def _text(known: Known) -> str | None:
     if known.definition is None:
         return None
     return known.path or ast.dump(known.definition.statement)
-
-
-def given_anew(binding: Binding, name: str) -> bool:
-    """Whether a step gives a name to another object, or deletes it: not `x = x or []`, nor `x += y`, nor perhaps."""
-    if binding.status is Status.MAYBE:
-        return False
-    return binding.status is Status.DELETED or binding.known.roots.get(name, Bond.HELD) is Bond.HELD
 
 
 def before(first: Site, second: Site) -> bool:

@@ -18,3 +18,9 @@ def listed(names: Iterable[str], separator: str = ", ") -> str:
 def listed_once(names: Iterable[str]) -> str:
     """Names in backticks, sorted, each once."""
     return listed(sorted(set(names)))
+
+
+def cause(error: Exception) -> str:
+    """Why something could not be read or written, as a message ends with it: `permission denied`."""
+    text = error.strerror if isinstance(error, OSError) else None
+    return (text or str(error)).lower()

@@ -447,6 +447,29 @@ def test_what_is_gone_from_a_baseline_is_said_and_forgotten_on_update(
     assert list(json.loads((here / "known.json").read_text())["notebooks"]) == ["other.ipynb"]
 
 
+def test_a_baseline_keeps_what_was_not_looked_for(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def known() -> list[str]:
+        notebooks = json.loads(Path("known.json").read_text())["notebooks"]
+        return sorted(text.split()[0] for own in notebooks.values() for text in own.values())
+
+    lay(old=f"{BAD}\n# %% step:Other\nprint(1)")
+    call = ("--baseline", "known.json")
+    kalec(capsys, *call, "--update-baseline")
+    assert known() == ["KC112", "KC117"]
+    for _ in range(2):  # the second time out of the cache
+        assert "gone" not in kalec(capsys, *call, "--select", "KC112")[2]
+    assert kalec(capsys, *call, "--select", "KC112", "--update-baseline")[0] == 0
+    assert known() == ["KC112", "KC117"]
+    assert kalec(capsys, *call, "--strict")[0] == 0
+    lay(old=GOOD)
+    assert "1 finding of known.json are gone" in kalec(capsys, *call, "--ignore", "KC117")[2]
+    kalec(capsys, *call, "--ignore", "KC117", "--update-baseline")
+    assert known() == ["KC117"]
+    lay(old=UNTAGGED)  # none of our notebooks any more
+    kalec(capsys, ".", *call, "--select", "KC112", "--update-baseline")
+    assert known() == []
+
+
 @pytest.mark.parametrize("content", ["", "[]", '{"version": 2}', '{"version": 1, "notebooks": {"a": 1}}', "[" * 9999])
 def test_a_baseline_that_is_none(here: Path, capsys: pytest.CaptureFixture[str], content: str) -> None:
     lay(bad=BAD)

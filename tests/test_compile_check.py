@@ -178,7 +178,7 @@ def test_a_file_of_somebody_else_is_not_written_over(
     own, call = here / f"n.{format_}", ["compile", "n.ipynb", "--format", format_]
     own.write_text("trees: 100\n")
     assert main(call) == 2
-    assert f"n.{format_} is there, and was not written by kalec" in capsys.readouterr().err
+    assert f"n.{format_} is there, and is no compiled pipeline" in capsys.readouterr().err
     assert own.read_text() == "trees: 100\n"
     assert main([*call, "-o", f"n.{format_}"]) == 0
     assert main(call) == 0  # what we wrote is ours

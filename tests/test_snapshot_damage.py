@@ -353,12 +353,17 @@ def test_a_killed_run_of_another_key_is_not_shown_as_running(
     two: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keep_run(two, "n-20300103-000000-0003", 3.0, **gone())
+    keep_run(two, "n-20300102-000000-0002", 2.0, **{**gone(), "extra": {"process": 1 << 80}})  # no system has it
     alive = {**gone(), "extra": {"process": os.getpid()}}
     keep_run(two, "n-20300104-000000-0004", 4.0, **alive)
     use_key(tmp_path / "another", monkeypatch)
     before = two.raw("runs", "n-20300103-000000-0003", "run.json")
-    words = [line.split()[:2] for line in listing(two).splitlines()[1:3]]
-    assert words == [["n-20300104-000000-0004", "running"], ["n-20300103-000000-0003", "stopped?"]]
+    words = [line.split()[:2] for line in listing(two).splitlines()[1:4]]
+    assert words == [
+        ["n-20300104-000000-0004", "running"],
+        ["n-20300103-000000-0003", "stopped?"],
+        ["n-20300102-000000-0002", "stopped?"],
+    ]
     assert two.raw("runs", "n-20300103-000000-0003", "run.json") == before
 
 

@@ -45,6 +45,19 @@ def test_the_finding_names_the_tag_and_the_tag_settles_it(tmp_path: Path) -> Non
         assert findings(notebook(tmp_path, tag)) == []
 
 
+@pytest.mark.parametrize(
+    ("again", "told"), [("a = a + [1]", []), ("if a[1:]:\n    a = []", ["KC218"])], ids=["new", "maybe"]
+)
+def test_one_that_is_bound_anew_is_another_object_unless_only_perhaps(
+    again: str, told: list[str], tmp_path: Path
+) -> None:
+    steps = TEXT.replace("prev:make", "prev:again").replace(
+        "# %% step:change", f"# %% step:again prev:make\n{again}\n# %% step:change"
+    )
+    found = findings(write_notebook(tmp_path / "n.ipynb", steps.replace("{}", "", 1)))
+    assert [one.rule.code for one in found] == told
+
+
 @pytest.mark.parametrize("value", [["a,b"], "a,b"], ids=["list", "text"])
 def test_a_table_means_what_the_tag_means(value: object, tmp_path: Path) -> None:
     steps = plan(notebook(tmp_path, TAG), {}).draft.steps

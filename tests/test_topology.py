@@ -6,7 +6,7 @@ import graphlib
 
 import pytest
 
-from kalecompiler.topology import in_order
+from kalecompiler.topology import above, in_order
 
 
 @pytest.mark.parametrize(
@@ -26,3 +26,9 @@ def test_order(needs: dict[str, list[str]], order: list[str]) -> None:
 def test_a_circle_has_no_order() -> None:
     with pytest.raises(graphlib.CycleError):
         in_order({"a": ["b"], "b": ["a"]})
+
+
+def test_what_stands_above() -> None:
+    needs = {"a": [], "b": ["a"], "c": ["b"], "d": ["a", "d"]}
+    found = {key: above(key, lambda one: needs[one]) for key in needs}
+    assert found == {"a": set(), "b": {"a"}, "c": {"a", "b"}, "d": {"a", "d"}}

@@ -17,9 +17,10 @@ from typing import Any
 import pytest
 from support import write_notebook
 
+from kalecompiler import alive
 from kalecompiler.cli import main
 from kalecompiler.diagnostics import UsageError
-from kalecompiler.tracking import later, processes, registry, sender
+from kalecompiler.tracking import later, registry, sender, wandbruns
 from kalecompiler.tracking.backlog import Backlog, Call, unsent
 from kalecompiler.tracking.calls import tell
 from kalecompiler.tracking.tracker import Moment, Run, Step, Tracker, numbers
@@ -160,6 +161,33 @@ def test_calls_come_once_and_in_order_though_the_tracker_fails_in_between(tmp_pa
     assert made.made() == len(made.calls())
 
 
+@pytest.mark.parametrize("mode", ["online", "offline"])
+def test_what_a_killed_process_told_weights_and_biases_stays(
+    mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run of a known id begins anew there, unless it is resumed; offline each delivery has a folder of its own."""
+    server: dict[str, list[dict[str, Any]]] = {}
+    resumed: list[str | None] = []
+
+    def init(*, id: str, resume: str | None = None, **_: Any) -> types.SimpleNamespace:
+        resumed.append(resume)
+        known = server[id] = server.get(id, []) if resume else []
+        return types.SimpleNamespace(
+            log=lambda values, step: known.append({"step": step, **values}), summary={}, finish=lambda exit_code: None
+        )
+
+    fake = types.ModuleType("wandb")
+    fake.init = init  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "wandb", fake)
+    made = queue(tmp_path)
+    first, tracker = made.calls()[0], wandbruns.WandB({"mode": mode})
+    tell(tracker, Run("run-1", "p", tmp_path, 1.0), Moment(first.number, first.time), first.method, first.arguments)
+    made.made_another()
+    assert sender.deliver(made, wandbruns.WandB({"mode": mode}))
+    assert resumed == [None, "allow" if mode == "online" else None]
+    assert [point["step"] for point in server["run-1"]] == ([0, 1, 2] if mode == "online" else [1, 2])
+
+
 def test_a_call_that_is_only_half_written_is_not_there_yet(tmp_path: Path) -> None:
     made, tracker = queue(tmp_path, 1, complete=False), Told()
     with made.path.open("a") as file:
@@ -189,7 +217,7 @@ def test_a_run_whose_process_id_is_anothers_by_now_is_told_to_have_stopped(tmp_p
     made, tracker = queue(tmp_path, 1, complete=False, began="1"), Told()
     assert sender.deliver(made, tracker)
     assert tracker.calls[-1] == ("close", "stopped", 1)
-    other, tracker = queue(tmp_path, 1, complete=False, run="run-2", **processes.own()), Told()
+    other, tracker = queue(tmp_path, 1, complete=False, run="run-2", **alive.own()), Told()
     assert not sender.deliver(other, tracker)
 
 

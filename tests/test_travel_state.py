@@ -120,10 +120,15 @@ keys, late, kept = {root: "r"}, {}, [other]
 late[root] = 1
 plain["r"] = other
 pair = [plain]
+longer, same = [1], [1]
+first, second = [longer], [same]
 # %% step:change prev:make
 root.v = 22
 print(len(pair), plain)
 other = Node(6)
+longer = longer + [2]
+if root is None:
+    same = []
 plain["s"] = 1
 pair.append(2)
 # %% step:show prev:change
@@ -132,7 +137,7 @@ gone = [1]
 # %% step:end prev:show
 del gone
 # %% step:last prev:end
-print(root.v, late)
+print(root.v, late, longer, first, same, second)
 """
 
 
@@ -145,8 +150,12 @@ def test_what_comes_apart_is_named_and_what_is_deleted_is_not(tmp_path: Path) ->
         told = shown.doubtful(at, at.items)
         assert "`keys` and `root` share an object in step `make`" in str(told)
         assert [
-            line.strip() for line in told if "had ended" in line and "plain" not in line and "pair" not in line
+            line.strip()
+            for line in told
+            if "had ended" in line and "plain" not in line and "pair" not in line and "same" not in line
         ] == ["late and root: they shared an object when step make had ended, and are two now"]
     assert ("kept", "other", "make") not in at.parted  # the other was bound anew
+    assert ("first", "longer", "make") not in at.parted  # it is a list of its own, which holds what was in the other
+    assert ("same", "second", "make") in at.parted  # it was perhaps bound anew
     assert at.lost == ()
     assert "gone" not in {item.variable for item in at.items}

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from kalecompiler import topology
 from kalecompiler.diagnostics import UsageError
 from kalecompiler.local import pods
 from kalecompiler.local.pods import Pod
@@ -250,14 +251,7 @@ def in_order(tasks: Mapping[str, Task], names: Sequence[str] = ()) -> list[str]:
 
 def ancestors(tasks: Mapping[str, Task], key: str) -> set[str]:
     """The keys of the tasks that must run for `key`, itself among them."""
-    found: set[str] = set()
-    waiting = [key]
-    while waiting:
-        current = waiting.pop()
-        if current not in found:
-            found.add(current)
-            waiting.extend(tasks[current].after)
-    return found
+    return {key, *topology.above(key, lambda other: tasks[other].after)}
 
 
 def _task(

@@ -229,9 +229,7 @@ class Traces:
     def _names(self, name: Any) -> list[Any]:
         """A name; and where it leads, for a step that made links: they may be gone in the end."""
         if self.places:
-            from _thread import get_ident
-
-            place = self.places.get(get_ident(), -1)
+            place = self.places.get(_thread.get_ident(), -1)
             name = name if place == -1 else self._path(name, place)
         real = os.path.realpath(self._path(name)) if self.linked else ""
         return [name, real] if real and real != self._path(name) else [name]

@@ -1,4 +1,4 @@
-"""Starts the recording of `traces` in a step's process, and reports it: both files are executed as one program there.
+"""Starts the recording of `traces` in a step's process and reports it; with `unannounced` they are one program there.
 
 What is imported is looked at by `compiledreads`, where compiled code opens files.
 """
@@ -12,10 +12,11 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from typing import Any
 
     from kalecompiler.local.traces import ABSENT, Traces, _look, link_digest
+    from kalecompiler.local.unannounced import replace, sqlite
 
 # These connect in compiled code, where no hook sees it.
 NETWORK = ("pycurl", "psycopg2", "psycopg_c", "psycopg_binary", "MySQLdb", "pyodbc", "connectorx")
@@ -32,8 +33,8 @@ LOOKED_AT = frozenset(
 class Finder:
     """Has `compiledreads` look at what is imported under the names in LOOKED_AT, before anybody uses it."""
 
-    def __init__(self, traces: Traces, program: str, sqlite: Callable[[Any, Any], None]) -> None:
-        self.traces, self.program, self.sqlite = traces, program, sqlite
+    def __init__(self, traces: Traces, program: str) -> None:
+        self.traces, self.program = traces, program
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
         """Find a module as the others do."""
@@ -51,7 +52,7 @@ class Finder:
         def exec_module(module: Any) -> None:
             load(module)
             try:
-                look = self.sqlite if module.__name__ == SQLITE else load_program(self.program)["look"]
+                look = sqlite if module.__name__ == SQLITE else load_program(self.program)["look"]
                 look(module, self.traces)
             except Exception:  # noqa: BLE001 another version than is known
                 self.traces.unseen[module.__name__.partition(".")[0]] = None
@@ -151,7 +152,7 @@ def prefix(target: str, aside: Sequence[str]) -> str:
     `target` is where the report goes, `aside` folders that do not count. Where anything fails there is no report.
     """
     own = os.path.dirname(__file__)
-    files = [os.path.join(own, name) for name in ("traces.py", "tracestart.py")]
+    files = [os.path.join(own, name) for name in ("traces.py", "unannounced.py", "tracestart.py")]
     load = '__import__("_frozen_importlib_external").SourceFileLoader("kalec_traces",p).get_code("kalec_traces")'
     begin = f'n["start"]({target!r},{[*aside, own]!r},{own!r})'
     return f'(lambda n:([exec({load},n) for p in {files!r}],{begin}))({{"__name__":"kalec_traces"}})\n'
@@ -160,7 +161,7 @@ def prefix(target: str, aside: Sequence[str]) -> str:
 def start(target: str, aside: Sequence[str], own: str) -> None:
     """Record from now on, until the process ends; `own` is the folder of this file."""
     traces = Traces(aside)
-    sqlite = load_program(os.path.join(own, "unannounced.py"))["replace"](traces)
+    replace(traces)
     atexit.register(report, traces, target)
-    sys.meta_path.insert(0, Finder(traces, os.path.join(own, "compiledreads.py"), sqlite))
+    sys.meta_path.insert(0, Finder(traces, os.path.join(own, "compiledreads.py")))
     sys.addaudithook(traces.hook)

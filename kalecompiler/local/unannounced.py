@@ -1,28 +1,28 @@
 """What Python does without telling an audit hook, or without telling all: functions here take the place of its own.
 
-Run inside a step's process by `traces`, before the step; the standard library only, Python 3.9 and later, and nothing
-of kalecompiler. Each tells `traces` and then does what the original does.
+One program with `traces` in a step's process, before the step; the standard library only, Python 3.9 and later, and
+nothing of kalecompiler. Each tells `traces` and then does what the original does.
 """
 
 from __future__ import annotations
 
+import _thread
 import functools
 import os
 import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
-ABSENT = "absent"  # as in `traces`
-LARGE = 1 << 28  # bytes
+    from kalecompiler.local.traces import ABSENT, LARGE, Traces
+
 JOURNALS = ("-wal", "-journal")
 ATTACH = 24  # SQLite's number for that action
 
 
-def replace(traces: Any) -> Callable[[Any, Any], None]:
-    """Put them in place; gives what is to look at sqlite3.dbapi2 when it is imported."""
+def replace(traces: Traces) -> None:
+    """Put them in place. `sqlite` is to look at sqlite3.dbapi2 when that is imported later."""
     _open(traces)
     _readlink(traces)
     _start(traces)
@@ -30,28 +30,25 @@ def replace(traces: Any) -> Callable[[Any, Any], None]:
     for name in ("sqlite3.dbapi2", "sqlite3"):
         if name in sys.modules:
             sqlite(sys.modules[name], traces)
-    return sqlite
 
 
-def _open(traces: Any) -> None:
+def _open(traces: Traces) -> None:
     """The event tells no `dir_fd`."""
-    from _thread import get_ident
-
     original = os.open
 
     def opened(path: Any, flags: int, mode: int = 0o777, *, dir_fd: Any = None) -> int:
         if dir_fd is None:
             return original(path, flags, mode)
-        traces.places[get_ident()] = dir_fd
+        traces.places[_thread.get_ident()] = dir_fd
         try:
             return original(path, flags, mode, dir_fd=dir_fd)
         finally:
-            traces.places.pop(get_ident(), None)
+            traces.places.pop(_thread.get_ident(), None)
 
     _in_os("open", opened)
 
 
-def _readlink(traces: Any) -> None:
+def _readlink(traces: Traces) -> None:
     """There is no event. `os.path.realpath` calls it."""
     original = os.readlink
 
@@ -75,7 +72,7 @@ def _in_os(name: str, function: Any) -> None:
     setattr(os, name, function)
 
 
-def _start(traces: Any) -> None:
+def _start(traces: Traces) -> None:
     """multiprocessing starts its processes in this way, and there is no event."""
     try:
         import _posixsubprocess
@@ -90,7 +87,7 @@ def _start(traces: Any) -> None:
     _posixsubprocess.fork_exec = fork_exec
 
 
-def _find_module(traces: Any) -> None:
+def _find_module(traces: Traces) -> None:
     """Whether there is a module is asked of importlib, whose own looking around is passed over."""
     import importlib.util
 
@@ -113,7 +110,7 @@ def _find_module(traces: Any) -> None:
 class Last:
     """Asked for a module when nobody else has it."""
 
-    def __init__(self, traces: Any) -> None:
+    def __init__(self, traces: Traces) -> None:
         self.traces = traces
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
@@ -125,7 +122,7 @@ class Last:
                     self.traces._missed(one)
 
 
-def sqlite(module: Any, traces: Any) -> None:
+def sqlite(module: Any, traces: Traces) -> None:
     """Look at the databases of SQLite, which opens its files itself. Called when it was just imported."""
     original, databases = module.connect, Databases(traces)
     if hasattr(original, "__wrapped__"):
@@ -150,7 +147,7 @@ def sqlite(module: Any, traces: Any) -> None:
 class Databases:
     """The databases that were opened, with the size and time that they and their journals had."""
 
-    def __init__(self, traces: Any) -> None:
+    def __init__(self, traces: Traces) -> None:
         self.traces = traces
         self.found: dict[str, Any] = {}
 

@@ -9,6 +9,7 @@ from kalecompiler.diagnostics import UsageError
 from kalecompiler.files import write_atomic
 from kalecompiler.reporting import executed, page, record
 from kalecompiler.reporting.record import Run
+from kalecompiler.wording import cause
 
 # Dots keep these from being the names of steps' folders.
 FILES = {"ipynb": "executed.ipynb", "html": "report.html"}
@@ -32,6 +33,6 @@ def write(folder: Path, output: Path | None, format_: str) -> list[Path]:
         try:
             write_atomic(path, text.encode("utf-8", "replace"))  # names of files may hold odd characters too
         except OSError as error:
-            raise UsageError(f"{path} cannot be written: {(error.strerror or str(error)).lower()}") from None
+            raise UsageError(f"{path} cannot be written: {cause(error)}") from None
         written.append(path)
     return written

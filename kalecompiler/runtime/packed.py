@@ -719,12 +719,13 @@ PARTS = {
         '@*e'
     ),
     "wandb": (
-        'by-16!!Q)S?^l,ZT8Q0!l7rqoDR[;N[t[l-=h`.SD5#*UIFO#i!w`SK5c~~ZhkwcMy(DWl=BdfcOJ35v:bChU7d?[%1KRN!a+eN('
-        'TGDuTf*6UphTHyCCvb.0Y!;N.d3ZYob_7mv=q`snry!aO^)w?5r#Km9sMQAM0[DXe77uZTB`/U8MnYcb26+wn=OxUax:*vr:d`3v'
-        '5+K+q`3prr^AK)ZjtibUf*XI8tzj`t.Nvlk-Ss3:kVBrtHh@F)`dGGgc(yv_0WHr5wsGe@drvm!rN7EWtMrW^m!;C(d?eAG5P`?w'
-        'eLE:J?Bw6EDGhVAj:-J+Mea]FF?q5%!/X2`C-w!*nq5~W7ccAQb+Tib6OWCHw6TNJ#WbecP?N7]K~Ik3n:]T[(vF,1,bpAO]YMmT'
-        'uV-(DbD?,l9TwkwcRdCi5n0s!Q55jC8eOE*APB[5,mq(1MCwD)k~Ww?lb)y|KXmVnQ!Is+GXF.r#+I6beFL~oxB9~YvS*hvtWlcq'
-        'm9xi|8aFbo:])[R:4H`BLRGemgpJX!vnX6**eK0vnpz+.88OvL%278z;sUV=A#uJ.:-^e,a-/Naw~_U6QI3_aI6Ix*B,kD3v|Big'
-        'yJ2k-RAn|g?)4ZON/U-JkIvKI@)lD3iq[58qg1rGWfI?oBYNguve3(O=`9`..!5KN'
+        'g;~u`+%OQn^Awg(i8KxOMLxitQ!Dkj[Snz(qPtl(S:q?~36S`SKteeo4hZ!DRuz4QUQu6(Z^kwWTPT+#9*^y@J@I_=`4?Z2ru)3('
+        'N61|U0BXg?ol0.g:_[Nr-v+6wcd=PeqR;kV4(te=p!h7uc]cWa3*~ab8miu]EKurnEFS:T^=[/KKTN:l#Eb-eaTW9(@/FNZ.7]RW'
+        '-A]Hr!l?j)owL7i1oRi-p=PTV+Y#L4Z9)l?5#k^3KF+Q)!Uv7Th?fA~if]GuzKha9wRvATPJncx:tUt*o69D-uXL|Tyr81SIMoCx'
+        '^/r,wdGsIpmH=LSGz8~nkyDM=yX0.GPou);(Ek7KwnwN5w`0MGRcpZI)#`jzyk][vCQlJE%K?5sVLHtdYb1_1jA@,x,kK]DW^,wh'
+        'xR4Q,7MJt?PIArOrFKo^#uo4D%/IJR#q3i5k70!1wE5(nr[V6=D.#!m(C)q?%CciH*c#_UYmU7aA(ul@INE,P62!FSrf1l/qgKyJ'
+        'h1g/!Wy9i4Elvl(=xUSkKGO1tQ@2T3,XT.V!+QVpKAW]hN7Gr(A*f@Mm]jne-~rwfy3NW(N7D](Oqp=Fteg,2Px8Sug=I3iEj%cv'
+        'LHDK=.`RsxoWN7#3hGs(Tf(%k`C;Q_3Hd=Yi=DJa3puVYUOB3IWEE^qSXs%aZ^`AO%-+k~Uf2@Se|2xE_p(y=q-K^M+6iB-UyCrV'
+        'DvB[plq/)KGX'
     ),
 }

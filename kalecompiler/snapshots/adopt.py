@@ -21,6 +21,7 @@ from kalecompiler.snapshots.manifest import AFTER, FAILED, Manifest, RunRecord, 
 from kalecompiler.snapshots.moment import Moment
 from kalecompiler.snapshots.runs import Kept
 from kalecompiler.snapshots.store import Store
+from kalecompiler.wording import cause
 
 Steps = Mapping[str, Mapping[str, Any]]
 """The JSON that each task carries, by its key."""
@@ -97,7 +98,7 @@ def _notebook(run: Kept, steps: Steps, given: Path | None) -> tuple[str, bytes]:
         try:
             return given.name, given.read_bytes()
         except OSError as error:
-            raise UsageError(f"{given} cannot be read: {(error.strerror or str(error)).lower()}") from None
+            raise UsageError(f"{given} cannot be read: {cause(error)}") from None
     ours = {task: step for task, step in steps.items() if step.get("code")}
     if not ours:
         raise UsageError(f"the run {run.record.run} carries no code of a notebook: name the file with --from-notebook")

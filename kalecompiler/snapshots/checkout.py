@@ -18,6 +18,7 @@ from kalecompiler.snapshots import kernelspec, moment, notebookout, place, resto
 from kalecompiler.snapshots.find import Found
 from kalecompiler.snapshots.manifest import BEFORE
 from kalecompiler.snapshots.state import State
+from kalecompiler.wording import cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ def checkout(found: Found, request: Request) -> CheckedOut:
     try:
         write_atomic(target, text)
     except OSError as error:
-        raise UsageError(f"the notebook {target} cannot be written: {(error.strerror or str(error)).lower()}") from None
+        raise UsageError(f"the notebook {target} cannot be written: {cause(error)}") from None
     return CheckedOut(target, at, kernel)
 
 

@@ -16,7 +16,7 @@ from kalecompiler.snapshots import loads
 from kalecompiler.snapshots.manifest import Manifest, VariableRecord
 from kalecompiler.snapshots.objects import StoreProblem
 from kalecompiler.snapshots.runs import Kept
-from kalecompiler.wording import listed
+from kalecompiler.wording import cause, listed
 
 PREVIEW = 4000
 
@@ -78,7 +78,7 @@ def export(kept: Kept, key: str, name: str, target: Path, trust: bool) -> None:
             WRITERS[ending](found, draft)
             write_atomic(target, draft.read_bytes())
     except OSError as error:
-        raise UsageError(f"{target} cannot be written: {(error.strerror or str(error)).lower()}") from None
+        raise UsageError(f"{target} cannot be written: {cause(error)}") from None
     except ImportError as error:
         raise UsageError(f"{target} needs a package that is not installed here: {error}") from None
     except (TypeError, ValueError, AttributeError, pickle.PicklingError) as error:
@@ -92,7 +92,7 @@ def _raw(kept: Kept, key: str, name: str, target: Path) -> None:
         try:
             shutil.copyfile(path, target)
         except OSError as error:
-            raise UsageError(f"{target} cannot be written: {(error.strerror or str(error)).lower()}") from None
+            raise UsageError(f"{target} cannot be written: {cause(error)}") from None
 
 
 def _parquet(found: Any, path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,11 +33,13 @@ def find(word: str, folder: Path) -> Found:
     stores = stores_near(folder)
     if len(stores) == 1:
         return _choose(word, stores[0])
-    runs = [(record.started or 0.0, record.run, at) for at, store in enumerate(stores) for record in store.runs()]
+    known = [store.records() for store in stores]
+    runs = [(record.started or 0.0, record.run, at) for at, (records, _) in enumerate(known) for record in records]
     if not which.is_latest(word):  # of one that is damaged it is said so
-        runs += [(0.0, name, at) for at, store in enumerate(stores) for name in store.damaged()]
+        runs += [(0.0, name, at) for at, (_, lost) in enumerate(known) for name in lost]
     order = {name: at for _, name, at in sorted(runs)}
-    name = _newest(word, list(order), stores) or which.choose(word, list(order), f"what is kept below {folder}")
+    damaged = {name: why for _, lost in known for name, why in lost.items()}
+    name = _newest(word, list(order), damaged) or which.choose(word, list(order), f"what is kept below {folder}")
     return Found(stores[order[name]], stores[order[name]].run(name))
 
 
@@ -67,17 +69,19 @@ def has_store(home: Path) -> bool:
 
 
 def _choose(word: str, store: Store) -> Found:
-    names = [record.run for record in reversed(store.runs())] if which.is_latest(word) else store.run_names()
-    return Found(store, store.run(_newest(word, names, [store]) or which.choose(word, names, str(store.path))))
+    if not which.is_latest(word):
+        return Found(store, store.run(which.choose(word, store.run_names(), str(store.path))))
+    records, damaged = store.records()
+    names = [record.run for record in reversed(records)]
+    return Found(store, store.run(_newest(word, names, damaged) or which.choose(word, names, str(store.path))))
 
 
-def _newest(word: str, names: Sequence[str], stores: Sequence[Store]) -> str:
+def _newest(word: str, names: Sequence[str], damaged: Mapping[str, str]) -> str:
     """The run that `latest` or `latest~N` means of these, oldest first; empty for another word, or where none is.
 
     Raises StoreProblem where a run that is as new cannot be read: the word would mean another run without a word.
     """
-    damaged = {name: why for store in stores for name, why in store.damaged().items()} if which.is_latest(word) else {}
-    if not damaged:
+    if not damaged or not which.is_latest(word):
         return ""
     try:
         chosen = which.choose(word, names, "")

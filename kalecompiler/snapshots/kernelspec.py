@@ -11,6 +11,7 @@ from pathlib import Path
 
 from kalecompiler.diagnostics import UsageError
 from kalecompiler.snapshots.state import State
+from kalecompiler.wording import cause
 
 
 def install(at: State, scope: str, trust: bool, force: bool) -> str:
@@ -27,7 +28,7 @@ def install(at: State, scope: str, trust: bool, force: bool) -> str:
         try:
             KernelSpecManager().install_kernel_spec(folder, name, user=True)
         except OSError as error:
-            reason = (error.strerror or str(error)).lower()
+            reason = cause(error)
             raise UsageError(f"the kernel {name} cannot be installed: {error.filename}: {reason}") from None
     return name
 

@@ -142,8 +142,13 @@ class RunRecord:
 
 def why_unkept(record: RunRecord, key: str) -> str:
     """Why a step that ended well could not be kept; empty where it was, or nobody knows."""
+    return str(unkept(record, key).get("why", ""))
+
+
+def unkept(record: RunRecord, key: str) -> Mapping[str, Any]:
+    """What the record of a run has noted of a step that ended well and could not be kept; {} where it was."""
     noted = next((step.extra.get(UNKEPT) for step in record.steps if step.key == key), None)
-    return str(noted.get("why", "")) if isinstance(noted, dict) else ""
+    return noted if isinstance(noted, Mapping) else {}
 
 
 def to_json(record: Any) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from kalecompiler.local.executor import ContractError
 from kalecompiler.local.folders import folder_of_run
 from kalecompiler.snapshots import artifact, cutting, retention, reuse, signing
 from kalecompiler.snapshots.ingest import Done, Ingest, papers
-from kalecompiler.snapshots.manifest import AFTER, FAILED, UNKEPT, Manifest, RunRecord, StepRecord
+from kalecompiler.snapshots.manifest import AFTER, FAILED, UNKEPT, Manifest, RunRecord, StepRecord, unkept
 from kalecompiler.snapshots.store import Store, StoreProblem
 
 
@@ -69,8 +69,8 @@ def _done(store: Store, record: RunRecord, folder: Path) -> Iterator[Done]:
 
 def _is_as_noted(record: RunRecord, done: Done, folder: Path) -> bool:
     """Whether a task's folder says what it said when the signed record was written, and its values are as it says."""
-    noted = next((step.extra.get(UNKEPT) for step in record.steps if step.key == done.task.key), None)
-    if not noted or not noted["papers"] or noted["papers"] != papers(folder / done.task.key):
+    noted = unkept(record, done.task.key).get("papers")
+    if not noted or noted != papers(folder / done.task.key):
         return False
     told = [item for item in done.produced.artifacts.values() if "digest" in item.get("metadata", {})]
     return all(_digest(item) == item["metadata"]["digest"] for item in told)

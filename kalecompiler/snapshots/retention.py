@@ -7,15 +7,13 @@ a writer looks once more for its objects before it commits a manifest.
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import shutil
 import time
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-from kalecompiler import provenance
+from kalecompiler import alive, provenance
 from kalecompiler.local.folders import folder_of_run
 from kalecompiler.snapshots import copies, signing
 from kalecompiler.snapshots.manifest import FileRef, RunRecord
@@ -99,7 +97,7 @@ def gc(
     is left of the record. Raises StoreProblem, before anything is removed, where a manifest cannot be read: what it
     names must not be lost.
     """
-    records = store.runs()
+    records, lost = store.records()
     now = time.time()
     for record in [] if dry else records:
         _close(store, record)
@@ -107,7 +105,7 @@ def gc(
     untold = {run for run in dropped if _waits(store, run)}
     dropped -= untold
     kept = [name for name in store.run_names() if name not in dropped]
-    damaged = tuple(store.damaged())
+    damaged = tuple(lost)
     needed = _needed(store, kept, damaged)
     if not dry:
         for name in dropped:
@@ -198,7 +196,7 @@ def is_under_way(record: RunRecord) -> bool:
         return False
     process = record.extra.get("process")
     if record.origin("who").get("host") == provenance.who()["host"] and isinstance(process, int):
-        return _is_alive(process)
+        return alive.is_alive(process)
     return time.time() - (record.started or 0.0) < 7 * DAY
 
 
@@ -207,7 +205,7 @@ def is_dead(record: RunRecord) -> bool:
     process = record.extra.get("process")
     if record.status != "running" or type(process) is not int:
         return False
-    return record.origin("who").get("host") == provenance.who()["host"] and not _is_alive(process)
+    return record.origin("who").get("host") == provenance.who()["host"] and not alive.is_alive(process)
 
 
 def _close(store: Store, record: RunRecord) -> None:
@@ -306,25 +304,6 @@ def _want(wanted: dict[tuple[str, int], list[str]], ref: FileRef, place: str) ->
         places = wanted.setdefault(chunk, [])
         if place not in places:
             places.append(place)
-
-
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except (OSError, OverflowError):
-        return True
-    return not _is_zombie(process)
-
-
-def _is_zombie(process: int) -> bool:
-    try:
-        return (
-            Path(f"/proc/{process}/stat").read_text(encoding="ascii", errors="replace").rpartition(") ")[2][:1] == "Z"
-        )
-    except OSError:
-        return False
 
 
 def pin(store: Store, run: str, pinned: bool) -> None:

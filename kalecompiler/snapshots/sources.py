@@ -52,7 +52,7 @@ def _way(analysis: Analysis, pipeline: Pipeline, variable: str, producer: str) -
     while at != PARAMETER:
         yield at
         binding = next(c.summary.binds.get(variable) for c in analysis.flow.steps if c.name == at)
-        is_other = binding is not None and variable not in binding.known.roots
+        is_other = binding is not None and binding.given_anew(variable)
         before = (item.producer for item in pipeline.step(at).inputs if item.variable == variable)
         at = PARAMETER if is_other else next(before, PARAMETER)
 

@@ -76,22 +76,18 @@ class Store(Files):
         return Copies(self)
 
     def runs(self) -> list[RunRecord]:
-        """The runs, newest first; one whose record cannot be read is left out: see `damaged`."""
-        found = []
-        for name in self.run_names():
-            with contextlib.suppress(StoreProblem):
-                found.append(self.run(name))
-        return sorted(found, key=lambda record: (record.started or 0.0, record.run), reverse=True)
+        """The runs, newest first; one whose record cannot be read is left out."""
+        return self.records()[0]
 
-    def damaged(self) -> dict[str, str]:
-        """The runs whose record cannot be read, and why."""
-        found = {}
+    def records(self) -> tuple[list[RunRecord], dict[str, str]]:
+        """The runs, newest first; and those whose record cannot be read, with why."""
+        found, damaged = [], {}
         for name in self.run_names():
             try:
-                self.run(name)
+                found.append(self.run(name))
             except StoreProblem as error:
-                found[name] = str(error)
-        return found
+                damaged[name] = str(error)
+        return sorted(found, key=lambda record: (record.started or 0.0, record.run), reverse=True), damaged
 
     def run_names(self) -> list[str]:
         """The names of the runs; what was killed before it had a record is none."""

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from kalecompiler.diagnostics import UsageError
 from kalecompiler.submit.endpoint import SERVICE_ACCOUNT, Endpoint
+from kalecompiler.wording import cause
 
 TOKEN_VARIABLE = "KF_PIPELINES_SA_TOKEN_PATH"  # noqa: S105 - a variable's name, kfp's
 TOKEN_FILE = "/var/run/secrets/kubeflow/pipelines/token"  # noqa: S105 - kfp's default place of it
@@ -191,7 +192,7 @@ def _file(path: str) -> str:
     try:
         value = Path(path).read_text(encoding="utf-8").strip()
     except OSError as error:
-        raise UsageError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from None
+        raise UsageError(f"{path} cannot be read: {cause(error)}") from None
     except UnicodeDecodeError:
         raise UsageError(f"{path} is not text") from None
     if not value:

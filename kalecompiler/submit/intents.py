@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from kalecompiler.diagnostics import UsageError
+from kalecompiler.wording import cause
 
 if sys.platform != "win32":
     import fcntl
@@ -89,7 +90,7 @@ def _locked(path: Path) -> IO[str] | None:
         try:
             file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+", encoding="utf-8")
         except OSError as error:
-            raise UsageError(f"{path} cannot be written: {(error.strerror or str(error)).lower()}") from None
+            raise UsageError(f"{path} cannot be written: {cause(error)}") from None
         if sys.platform == "win32":
             return file
         try:

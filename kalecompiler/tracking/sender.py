@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from kalecompiler.tracking import processes
+from kalecompiler import alive
 from kalecompiler.tracking.backlog import Backlog, Call, unsent
 from kalecompiler.tracking.calls import LAST, be_impatient, tell, words
 from kalecompiler.tracking.registry import make
@@ -93,4 +93,4 @@ def _is_complete(calls: Sequence[Call]) -> bool:
 
 def _runs(head: Mapping[str, Any]) -> bool:
     """Whether the process that a queue's head names still runs: its id may be another's by now."""
-    return processes.is_the_same(head["pid"], head.get("began"))
+    return alive.is_alive(head["pid"], head.get("began"))

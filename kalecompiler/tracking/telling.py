@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from kalecompiler import alive
 from kalecompiler.diagnostics import UsageError
 from kalecompiler.local.results import Event, RunEnded, RunStarted, StepEnded, StepResult
 from kalecompiler.reporting import record, writing
 from kalecompiler.reporting.find import RECORD
-from kalecompiler.tracking import backlog, processes
+from kalecompiler.tracking import backlog
 from kalecompiler.tracking.backlog import Backlog, Call
 from kalecompiler.tracking.calls import LAST, words
 from kalecompiler.tracking.registry import Wanted
@@ -70,7 +71,7 @@ class Teller:
         for one in self.wanted:
             queue = Backlog(event.folder / backlog.FOLDER / f"{one.name}{backlog.QUEUE}")
             with self._harmless(one.name):
-                queue.begin({"options": dict(one.options), "run": run, **processes.own()})
+                queue.begin({"options": dict(one.options), "run": run, **alive.own()})
                 self._queues[one.name] = queue
                 self._senders[one.name] = _start(queue)
         self._tell("run_started")

@@ -14,11 +14,11 @@ def own() -> dict[str, Any]:
     return {"pid": os.getpid(), "began": _field(os.getpid(), _BEGAN)}
 
 
-def is_the_same(pid: int, began: str | None) -> bool:
+def is_alive(pid: int, began: str | None = None) -> bool:
     """Whether the process of that id runs, and began then; without `began` the id must do."""
     try:
         os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
+    except (ProcessLookupError, OverflowError):  # an id that no process has
         return False
     except PermissionError:
         pass
