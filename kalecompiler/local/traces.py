@@ -59,7 +59,8 @@ class Traces:
         prefixes = {sys.prefix, sys.base_prefix, sys.exec_prefix}
         own = {os.path.join(prefix, name) for prefix in prefixes for name in OWN}
         own |= {os.path.dirname(os.__file__), *aside}
-        self.aside = ("/proc/", "/sys/", "/dev/", *{os.path.join(os.path.abspath(path), "") for path in own})
+        self.own = tuple({os.path.join(os.path.abspath(path), "") for path in own})
+        self.aside = ("/proc/", "/sys/", "/dev/", *self.own)
         self.read: dict[str, tuple[Any, str | None]] = {}  # as `_look` saw it, and its digest where it is known
         self.bases: dict[str, tuple[Any, str | None]] = {}  # the same of what it first appended to
         self.absent: dict[str, None] = {}
@@ -257,9 +258,9 @@ class Traces:
             self._opened(path, os.O_RDONLY)
 
     def _is_aside(self, path: str) -> bool:
-        if path.startswith(self.aside):
-            return not path.startswith("/dev/shm/")  # noqa: S108 that is memory which is shared by name
-        return path + "/" in self.aside
+        if path.startswith("/dev/shm/"):  # noqa: S108 that is memory which is shared by name
+            return path.startswith(self.own) or path + "/" in self.own
+        return path.startswith(self.aside) or path + "/" in self.aside
 
     def _listed(self, name: Any) -> None:
         code = sys._getframe(2).f_code
