@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent
 FIRST = ("test_value_table", "test_value_bonds", "test_generated", "test_travel_state", "test_packages_of_notebooks")
 
 # The tests write some 100,000 files, many of them with fsync: they lie in memory where there is room for them.
-MEMORY = Path("/dev/shm")  # noqa: S108
+MEMORY = Path("/dev/shm")
 ROOM = 6 * 2**30
 
 # In the background of a shell, or under nohup, the tests and all that they start would ignore what some of them send.
