@@ -1,7 +1,8 @@
 """Programs of steps in forks of a process that has imported what they import, which takes most of their time.
 
 A fork runs the text as `python -u -c TEXT` would, with the same arguments, variables and folder, as the leader of a
-session of its own. Tests of what a process is (what it imports and reads, how it ends) start real ones.
+session of its own. What it cannot show: that a program imports all that it needs, and that nothing hangs on the seed of
+hashes. So what is forked here runs in real processes elsewhere: in another test, or by the other engine.
 """
 
 from __future__ import annotations
@@ -15,17 +16,41 @@ import random
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import traceback
 import types
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from unittest import mock
 
+import oracle
+
+from kalecompiler import local
 from kalecompiler.local import processes
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 TESTS = str(Path(__file__).parent)
+# Each package's output follows a line that names it.
+KFP_LOCAL = """
+import sys
+import forked
+from kfp import components, local
+forked.of_kfp()
+local.init(runner=local.SubprocessRunner(use_venv=False), pipeline_root=sys.argv[1])
+failed = 0
+for path in sys.argv[2:]:
+    print("\\n@@@" + path)
+    try:
+        components.load_component_from_file(path)()
+    except Exception as error:
+        print(f"\\n{type(error).__name__}: {error}")
+        failed = 1
+sys.exit(failed)
+"""
 
 
 class Fork:
@@ -48,6 +73,55 @@ class Fork:
         return self._status
 
 
+class _Piped(Fork):
+    """The same for kfp.local, which reads what its steps print."""
+
+    def __init__(self, command: Sequence[str], **how: Any) -> None:
+        reader, writer = os.pipe()
+        super().__init__(command, writer, Path.cwd(), how["env"] or dict(os.environ))
+        os.close(writer)
+        self.stdout = io.TextIOWrapper(io.FileIO(reader), encoding="utf-8")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stdout.close()
+        self.wait()
+
+
+def run(spec: Mapping[str, Any], **how: Any) -> local.RunResult:
+    """`local.run`, whose steps are forked from the process that is kept for what is forked."""
+    return oracle.apart(_run_forked, spec, how)
+
+
+def _run_forked(spec: Mapping[str, Any], how: Mapping[str, Any]) -> local.RunResult:
+    with steps():
+        return local.run(spec, **how)
+
+
+def run_by_kfp(folder: Path, *packages: Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run packages by kfp.local, one after the other; that, and the steps, are forks of the same process.
+
+    What each package printed follows a line of `@@@` and its path. `folder` is where outputs go.
+    """
+    return oracle.apart(_run_by_kfp, [str(folder), *map(str, packages)], cwd)
+
+
+def _run_by_kfp(arguments: Sequence[str], cwd: Path) -> subprocess.CompletedProcess[str]:
+    with tempfile.TemporaryFile() as log:
+        status = Fork([sys.executable, "-u", "-c", KFP_LOCAL, *arguments], log.fileno(), cwd, dict(os.environ)).wait()
+        log.seek(0)
+        return subprocess.CompletedProcess(arguments, status, log.read().decode())
+
+
+def of_kfp() -> None:
+    """From now on kfp.local, in this process, forks its steps."""
+    from kfp.local import subprocess_task_handler as handler
+
+    handler.subprocess = types.SimpleNamespace(Popen=_Piped, PIPE=None, STDOUT=None)
+
+
 @contextlib.contextmanager
 def steps() -> Iterator[None]:
     """Meanwhile the runner of steps, in this process, forks them."""
@@ -57,8 +131,7 @@ def steps() -> Iterator[None]:
             return subprocess.Popen(command, **how)  # the watchdog
         return Fork(command, how["stdout"].fileno(), how["cwd"], how["env"])
 
-    names = {name: getattr(subprocess, name) for name in ("DEVNULL", "PIPE", "STDOUT")}
-    with mock.patch.object(processes, "subprocess", types.SimpleNamespace(Popen=start, **names)):
+    with mock.patch.object(processes, "subprocess", types.SimpleNamespace(**vars(subprocess) | {"Popen": start})):
         yield
 
 
