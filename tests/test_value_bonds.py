@@ -11,6 +11,7 @@ import pytest
 import valuecheck
 from support import write_notebook
 
+from kalecompiler import local
 from kalecompiler.compile import compile_package
 from kalecompiler.plan import plan
 
