@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
+import shutil
 import signal
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +16,10 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 FIRST = ("test_value_table", "test_value_bonds", "test_generated", "test_travel_state", "test_packages_of_notebooks")
+
+# The tests write some 100,000 files, many of them with fsync: they lie in memory where there is room for them.
+MEMORY = Path("/dev/shm")
+ROOM = 6 * 2**30
 
 # In the background of a shell, or under nohup, the tests and all that they start would ignore what some of them send.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -23,6 +30,37 @@ if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-goldens", action="store_true", help="write the goldens anew instead of comparing")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Temporary files of the tests, and of all that they start, go to memory; those of tests that passed go at once."""
+    sys.dont_write_bytecode = False  # else every worker compiles all of this, and every process that is started
+    if hasattr(config, "workerinput") or not _has_room(MEMORY):
+        return
+    for old in MEMORY.glob("kalec-tests-*"):  # of runs that failed, or were killed
+        with contextlib.suppress(ValueError, PermissionError):
+            if not Path("/proc", str(int(old.name.rpartition("-")[2]))).exists():
+                shutil.rmtree(old, ignore_errors=True)
+    folder = MEMORY / f"kalec-tests-{os.getpid()}"
+    folder.mkdir(exist_ok=True)
+    folder.chmod(0o1777)  # as /tmp: some tests are an ordinary user for a while
+    os.environ["TMPDIR"] = str(folder)
+    tempfile.tempdir = None
+
+
+def _has_room(folder: Path) -> bool:
+    """Whether tests can write and run files there."""
+    if not sys.platform.startswith("linux") or not os.access(folder, os.W_OK):
+        return False
+    there = os.statvfs(folder)
+    return there.f_bavail * there.f_frsize >= ROOM and not there.f_flag & os.ST_NOEXEC
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    folder = Path(tempfile.gettempdir())
+    if exitstatus == 0 and folder == MEMORY / f"kalec-tests-{os.getpid()}":
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import forked
 import pytest
 import yaml
 from support import write_notebook
@@ -22,13 +21,6 @@ from kalecompiler.settingrules import METRIC_KINDS
 ROOT = Path(__file__).parent.parent
 EXAMPLE = ROOT / "notebooks" / "evaluation.ipynb"
 
-KFP_LOCAL = """
-import sys
-from kfp import components, local
-local.init(runner=local.SubprocessRunner(use_venv=False), pipeline_root=sys.argv[2])
-components.load_component_from_file(sys.argv[1])()
-"""
-
 
 def run_here(package: Path, folder: Path) -> Path:
     """Run a package with our own engine; the folder of its steps."""
@@ -40,9 +32,8 @@ def run_here(package: Path, folder: Path) -> Path:
 
 def run_by_kfp(package: Path, folder: Path) -> Path:
     """Run it with kfp.local."""
-    command = [sys.executable, "-c", KFP_LOCAL, str(package), str(folder / "kfp")]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    done = forked.run_by_kfp(folder / "kfp", package, cwd=folder)
+    assert done.returncode == 0, done.stdout
     (found,) = (folder / "kfp").iterdir()
     return found
 

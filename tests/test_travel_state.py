@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import oracle
 import pytest
 import travelling
 from conftest import ROOT
@@ -17,11 +16,6 @@ from kalecompiler.steprules import FINAL_STATUS
 EXAMPLES = sorted((ROOT / "notebooks").glob("*.ipynb"))
 # What comes out otherwise whenever it is computed.
 UNSTABLE: set[str] = set()
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _warm() -> None:
-    oracle.warm()
 
 
 @pytest.fixture(autouse=True)

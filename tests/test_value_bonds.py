@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import forked
 import pytest
 import valuecheck
 from support import write_notebook
-from test_value_table import KFP_LOCAL
 
 from kalecompiler import local
 from kalecompiler.compile import compile_package
@@ -207,9 +205,7 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     (folder / "nb.yaml").write_text(package.text, encoding="utf-8")
     result = local.run(package.spec, arguments={}, folder=folder / "runs", workdir=folder)
     ours = "\n".join(step.log.read_text(encoding="utf-8") for step in result.steps if step.log)
-    command = [sys.executable, "-c", KFP_LOCAL, str(folder / "kfp"), str(folder / "nb.yaml")]
-    done = subprocess.run(command, capture_output=True, encoding="utf-8", cwd=folder, check=False)
-    return {"kalec": ours, "kfp": done.stdout + done.stderr}
+    return {"kalec": ours, "kfp": forked.run_by_kfp(folder / "kfp", folder / "nb.yaml", cwd=folder).stdout}
 
 
 @pytest.mark.parametrize("engine", ["kalec", "kfp"])

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import forked
 import pytest
 import valuecheck
 import valuetable
@@ -22,17 +21,6 @@ from kalecompiler.plan import plan
 
 Steps = dict[str, tuple[local.StepResult, str]]
 ENGINES = ("kalec", "kfp")
-KFP_LOCAL = """
-import sys
-from kfp import components, local
-local.init(runner=local.SubprocessRunner(use_venv=False), pipeline_root=sys.argv[1])
-for path in sys.argv[2:]:
-    print("\\n@@@" + path)
-    try:
-        components.load_component_from_file(path)()
-    except Exception as error:
-        print(f"\\n{type(error).__name__}: {error}")
-"""
 
 TABLE = [(family, number, row) for family in valuetable.families() for number, row in enumerate(family.rows)]
 TOGETHER = [(family, number, row) for family, number, row in TABLE if not row.alone]
@@ -102,10 +90,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Steps]:
 def run_by_kfp(root: Path, packages: dict[str, Path]) -> dict[str, str]:
     """The logs of the same packages, run by kfp.local one after the other in one process."""
     pytest.importorskip("kfp")
-    command = [sys.executable, "-c", KFP_LOCAL, str(root / "kfp"), *map(str, packages.values())]
-    done = subprocess.run(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", cwd=root, check=False
-    )
+    done = forked.run_by_kfp(root / "kfp", *packages.values(), cwd=root)
     _, *parts = done.stdout.split("\n@@@")
     assert len(parts) == len(packages), done.stdout[-2000:]
     return dict(zip(packages, parts, strict=True))

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path, PurePath
 from typing import Any
+from unittest import mock
 
+import forked
 import oracle  # first: it says how many threads numpy may have
 from equality import compare
 
@@ -20,15 +22,21 @@ from kalecompiler.local import RunResult
 from kalecompiler.model import CodeKind, Role
 from kalecompiler.runtime import display, loop, shell, values
 from kalecompiler.runtime import step as runtime_step
-from kalecompiler.snapshots import find, restore, state
+from kalecompiler.snapshots import find, moment, restore, state
 from kalecompiler.snapshots.find import Found
-from kalecompiler.snapshots.moment import Moment, read
 
 SEEDED = {"random": "random", "numpy": "numpy"}
 
 
 def keep(notebook: Path, folder: Path, pyproject: str = "") -> tuple[Path, Found, RunResult]:
-    """Copy a notebook with what lies beside it into a folder, and run it there; the copy, and the kept run."""
+    """Copy a notebook with what lies beside it into a folder, and run it there; the copy, and the kept run.
+
+    The steps are forked from a process that has imported the large libraries.
+    """
+    return oracle.apart(_keep, notebook, folder, pyproject)
+
+
+def _keep(notebook: Path, folder: Path, pyproject: str) -> tuple[Path, Found, RunResult]:
     folder.mkdir(parents=True, exist_ok=True)
     for path in notebook.parent.iterdir():
         if path.is_file() and path.suffix != ".ipynb":
@@ -36,7 +44,8 @@ def keep(notebook: Path, folder: Path, pyproject: str = "") -> tuple[Path, Found
     copy = Path(shutil.copy(notebook, folder))
     if pyproject:
         (folder / "pyproject.toml").write_text(pyproject, encoding="utf-8")
-    result = run(copy)
+    with forked.steps():
+        result = run(copy)
     return copy, find.find("latest", folder), result
 
 
@@ -60,12 +69,21 @@ class Unlike:
 
 def unlike(moments: Sequence[tuple[Found, str, str]], work: Path) -> list[Unlike]:
     """How the restored state of each moment (a run, a step, before or after) differs from the executed notebook."""
+    return oracle.apart(_unlike, moments, work)
+
+
+def _unlike(moments: Sequence[tuple[Found, str, str]], work: Path) -> list[Unlike]:
+    with mock.patch.object(moment, "read", functools.cache(moment.read)):  # for all moments of a run it is the same
+        return _compare(moments, work)
+
+
+def _compare(moments: Sequence[tuple[Found, str, str]], work: Path) -> list[Unlike]:
     at = [state.find(found.store, found.record, step, when) for found, step, when in moments]
     places = [work / str(number) for number in range(len(at))]
     answers = []
     for one, place in zip(at, places, strict=True):
         place.mkdir(parents=True)
-        told = oracle.in_child(partial(_restored, one, place), _folder(one), place / "restored.log")
+        told = oracle.in_child(functools.partial(_restored, one, place), _folder(one), place / "restored.log")
         assert told, (place / "restored.log").read_text()
         answers.append(json.loads(told))
     alike: dict[str, list[int]] = {}  # states behind the same cells: one execution serves all
@@ -75,7 +93,7 @@ def unlike(moments: Sequence[tuple[Found, str, str]], work: Path) -> list[Unlike
     for numbers in alike.values():
         group = [(at[number], places[number], answers[number]) for number in numbers]
         log = group[0][1] / "executed.log"
-        said = oracle.in_child(partial(_executed, group), _folder(group[0][0]), log)
+        said = oracle.in_child(functools.partial(_executed, group), _folder(group[0][0]), log)
         assert said, log.read_text()
         for number, (differences, compared, missing) in zip(numbers, json.loads(said), strict=True):
             unequal[number] = Unlike(differences, set(compared), set(missing))
@@ -151,7 +169,7 @@ def cells_above(at: state.State) -> list[tuple[int, Role, str]]:
     """The cells that the moment has behind it, in the order of the notebook, as Python."""
     data = state.notebook_of(at.store, at.record)
     path = Path(at.record.workdir) / at.record.notebook_name
-    annotations = read(path, data).annotations
+    annotations = moment.read(path, data).annotations
     steps = at.moment.pipeline.steps
     owner = {number: step.name for step in steps for number in step.cells}
     chosen = at.moment.step
@@ -178,7 +196,7 @@ def execute(at: state.State, cells: Iterable[tuple[int, Role, str]], namespace: 
             restore._parameters(at, namespace)
 
 
-def _kept(at: Moment, cell: int) -> tuple[tuple[int, str], ...]:
+def _kept(at: moment.Moment, cell: int) -> tuple[tuple[int, str], ...]:
     codes = [c for s in at.pipeline.steps for c in s.code if c.origin is not None and c.origin.cell == cell]
     return next((c.kept for c in codes if c.kept and c.kind is CodeKind.CELL), ())
 

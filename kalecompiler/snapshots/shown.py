@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from kalecompiler.snapshots.state import Item, Lost, State
@@ -45,18 +46,28 @@ def shape(item: Item) -> str:
 
 def packages(found: State) -> list[str]:
     """The distributions that have another version here than in the run, a few of them."""
-    from importlib.metadata import PackageNotFoundError, version
+    from importlib.metadata import PackageNotFoundError
 
     differing = []
     for entry in found.environment.get("packages", ()):
         name, _, there = str(entry).rpartition("-")
         try:
-            here = version(name)
+            here = _version(name)
         except (PackageNotFoundError, ValueError):
             here = "none"
         if here != there:
             differing.append(f"{name} {there} there, {here} here")
     return differing[:_MOST] + ([f"{len(differing) - _MOST} more"] if len(differing) > _MOST else [])
+
+
+def _version(name: str) -> str:
+    """A distribution's version: to parse its long description as well would take most of the time of a checkout."""
+    from importlib.metadata import distribution
+
+    found = distribution(name)
+    head = (found.read_text("METADATA") or "").partition("\n\n")[0]
+    line = re.search(r"^Version: *(\S+)$", head, re.MULTILINE)
+    return line[1] if line else found.version
 
 
 def doubtful(found: State, items: Sequence[Item]) -> list[str]:
