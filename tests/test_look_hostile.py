@@ -128,3 +128,14 @@ def test_blocks_for_a_terminal_and_for_a_pipe() -> None:
 def test_nothing_to_show() -> None:
     assert blocks.plain([]) == ""
     assert blocks.plain([facts({}), table((), [])]) == ""
+
+
+def test_what_a_step_looked_for_in_vain_is_counted_and_not_listed(made: Made) -> None:
+    """Imports look for each module in each folder: dozens of names that say nothing to people."""
+    found = [{"path": "data.csv", "mode": "read", "digest": "sha256:0123456789abcdef"}]
+    found += [{"path": f"org{number}.py", "mode": "read", "digest": "absent"} for number in range(3)]
+    made.run("three", made.manifest("three", "load", {"x": 1}, files=tuple(found)), number=3)
+    shown = look.show(look.kept("three", made.folder), look.Wanted("load"), "text", "kalec show")
+    text = blocks.plain(shown) if not isinstance(shown, str) else shown
+    assert "data.csv  read  0123456789ab\n3 files that it looked for and did not find: --format json names them" in text
+    assert "org1.py" in str(look.show(look.kept("three", made.folder), look.Wanted("load"), "json", "kalec show"))

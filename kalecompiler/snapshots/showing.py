@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from kalecompiler.local.traces import ABSENT
 from kalecompiler.snapshots import origin, retention
 from kalecompiler.snapshots.blocks import Block, Cell, Heading, Hint, Lines, Patch, facts, table
 from kalecompiler.snapshots.manifest import Manifest, RunRecord, StepRecord, VariableRecord, to_json
@@ -99,10 +100,20 @@ def step(kept: Kept, key: str, command: str) -> list[Block]:
     blocks += [Heading("metrics"), facts(metrics)] if metrics else []
     blocks += [Heading("left out"), facts(end.left_out)] if end.left_out else []
     if end.files:
-        rows = [(_text(f, "path"), _text(f, "mode"), short(_text(f, "digest"))) for f in end.files]
-        blocks += [Heading("files"), table(("path", "mode", "digest"), rows)]
+        blocks += [Heading("files"), *_files(end)]
     blocks += [Heading("hooks"), facts({name: value(v) for name, v in end.hooks.items()})] if end.hooks else []
     return [*blocks, Hint(f"a variable: {command} {record.name} VARIABLE [--preview | --export FILE]")]
+
+
+def _files(end: Manifest) -> Iterator[Block]:
+    """What a step opened; of what it looked for in vain, as imports do in each folder, only how much that was."""
+    there = [file for file in end.files if file.get("digest") != ABSENT]
+    if there:
+        rows = [(_text(f, "path"), _text(f, "mode"), short(_text(f, "digest"))) for f in there]
+        yield table(("path", "mode", "digest"), rows)
+    if missed := len(end.files) - len(there):
+        files = "1 file" if missed == 1 else f"{missed} files"
+        yield Lines((f"{files} that it looked for and did not find: --format json names them",))
 
 
 def variable(kept: Kept, key: str, name: str, preview: str | None = None) -> list[Block]:
