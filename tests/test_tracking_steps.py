@@ -323,8 +323,12 @@ class Server:
         with self.lock:
             ident = f"id-{len(self.runs)}"
             info = types.SimpleNamespace(run_id=ident, start_time=started)
-            self.runs[ident] = types.SimpleNamespace(info=info, data=types.SimpleNamespace(tags=dict(tags)))
+            data = types.SimpleNamespace(tags=dict(tags), params={}, metrics={})
+            self.runs[ident] = types.SimpleNamespace(info=info, data=data)
             return self.runs[ident]
+
+    def get_run(self, ident: str) -> Any:
+        return self.runs[ident]
 
     def set_tag(self, ident: str, name: str, value: str) -> None:
         self.runs[ident].data.tags[name] = value
@@ -334,11 +338,11 @@ class Server:
             del self.runs[ident]
 
     def log_param(self, ident: str, name: str, value: str) -> None:
-        self.runs[ident].data.tags.setdefault("params", "")
-        self.runs[ident].data.tags["params"] += value
+        self.runs[ident].data.params[name] = self.runs[ident].data.params.get(name, "") + value
 
 
-def test_steps_that_end_at_once_agree_on_one_run_of_mlflow(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Server:
     server = Server()
     for name, attributes in {
         "mlflow": {},
@@ -349,7 +353,10 @@ def test_steps_that_end_at_once_agree_on_one_run_of_mlflow(monkeypatch: pytest.M
         made.__dict__.update(attributes)
         monkeypatch.setitem(sys.modules, name, made)
     monkeypatch.setattr(mlflowruns.MLflow, "settling", 0.2)
+    return server
 
+
+def test_steps_that_end_at_once_agree_on_one_run_of_mlflow(server: Server) -> None:
     def tell(number: int) -> None:
         run = Run("run-1", "p", Path(), 100.0 - number, {"a": number}, teller=f"step-{number}")
         mlflowruns.MLflow({}).run_started(run, Moment(0, 0.0))
@@ -361,11 +368,30 @@ def test_steps_that_end_at_once_agree_on_one_run_of_mlflow(monkeypatch: pytest.M
         thread.join()
     (kept,) = server.runs.values()
     assert kept.info.start_time == 98_000
-    assert sorted(kept.data.tags["params"]) == ["0", "1", "2"]
+    assert sorted(kept.data.params["a"]) == ["0", "1", "2"]
     assert kept.data.tags["kalec.settled"] == "step-2"
     tell(9)  # one whose step began earlier still, and that ends later, takes the run that is there
     assert list(server.runs.values()) == [kept]
-    assert "9" in kept.data.tags["params"]
+    assert "9" in kept.data.params["a"]
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["that another step told", "that nobody told"])
+def test_a_run_of_mlflow_is_given_up_but_nothing_in_it(
+    server: Server, monkeypatch: pytest.MonkeyPatch, told: bool
+) -> None:
+    """The server was so slow that another step took the run, before a third had settled on its own."""
+    server.looking = threading.Barrier(1)
+
+    def meanwhile(_: float) -> None:
+        if told:
+            server.log_param("id-0", "b", "theirs")
+        server.create_run("1", 0, {mlflowruns.SETTLED_TAG: "step-2"})
+
+    monkeypatch.setattr(mlflowruns.time, "sleep", meanwhile)
+    run = Run("run-1", "p", Path(), 100.0, {"a": 1}, teller="step-1")
+    mlflowruns.MLflow({}).run_started(run, Moment(0, 0.0))
+    assert server.runs["id-1"].data.params == {"a": "1"}
+    assert set(server.runs) == ({"id-0", "id-1"} if told else {"id-1"})
 
 
 def test_an_exit_step_is_the_last_one(tmp_path: Path) -> None:

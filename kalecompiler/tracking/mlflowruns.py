@@ -23,7 +23,8 @@ class MLflow(Tracker):
 
     On KFP the steps that end first may make a run each, at the same time: each waits a moment, looks again, and all
     take the one that is settled, else the oldest, and delete their own. That fails only where the server takes longer
-    than that moment for an answer; there are then two runs with the tag, and the later steps go to the settled one.
+    than that moment for an answer; there are then two runs with the tag, and the later steps go to the settled one. A
+    run that another step has told something by then is not deleted.
     """
 
     settling = 1.0  # seconds
@@ -95,7 +96,9 @@ class MLflow(Tracker):
             time.sleep(self.settling)
             chosen = self._find(run) or own
             if chosen != own:
-                self._client.delete_run(own)
+                data = self._client.get_run(own).data
+                if not (data.params or data.metrics or any(tag.startswith(STEP_TAG) for tag in data.tags)):
+                    self._client.delete_run(own)
                 return chosen
             self._client.set_tag(own, SETTLED_TAG, run.teller)
         return own
