@@ -23,7 +23,7 @@ class MLflow(Tracker):
 
     On KFP the steps that end first may make a run each, at the same time: each waits a moment, looks again, and all
     take the one that is settled, else the oldest, and delete their own. That fails only where the server takes longer
-    than that moment for an answer; there are then two runs with the tag, and the later steps go to the settled one. A
+    than that moment for one of the other steps; there are then two runs with the tag, and the later steps go to the settled one. A
     run that another step has told something by then is not deleted.
     """
 
@@ -90,10 +90,12 @@ class MLflow(Tracker):
             "mlflow.source.git.commit": (known.get("git") or {}).get("commit"),
             "kalec.package": (known.get("package") or {}).get("sha256"),
         }
+        asked = time.monotonic()
         made = self._client.create_run(ident, int(run.started * 1000), {k: str(v) for k, v in tags.items() if v})
         own = str(made.info.run_id)
         if run.teller:
-            time.sleep(self.settling)
+            took = time.monotonic() - asked  # a slow server is slow for the other steps too
+            time.sleep(min(max(self.settling, 3 * took), 10.0))
             chosen = self._find(run) or own
             if chosen != own:
                 data = self._client.get_run(own).data
