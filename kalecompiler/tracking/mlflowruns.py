@@ -23,8 +23,8 @@ class MLflow(Tracker):
 
     On KFP the steps that end first may make a run each, at the same time: each waits a moment, looks again, and all
     take the one that is settled, else the oldest, and delete their own. That fails only where the server takes longer
-    than that moment for one of the other steps; there are then two runs with the tag, and the later steps go to the settled one. A
-    run that another step has told something by then is not deleted.
+    than that moment for one of the other steps; there are then two runs with the tag, and the later steps go to the
+    settled one. A run that another step has told something by then is not deleted.
     """
 
     settling = 1.0  # seconds
