@@ -44,7 +44,8 @@ def registered() -> tuple[Handler, ...]:
 
 def points(group: str) -> list[EntryPoint]:
     """The entry points of a group, in order."""
-    found = _points(tuple((path, _changed(path)) for path in sys.path)).select(group=group)
+    there = tuple((path, changed) for path in sys.path if (changed := _changed(path)))
+    found = _points(there).select(group=group)
     return sorted(found, key=lambda point: (point.name, point.value))
 
 
@@ -55,7 +56,7 @@ def _points(_: tuple[tuple[str, int], ...]) -> Any:
 
 
 def _changed(path: str) -> int:
-    """When something was last put into a folder of Python's path, or taken out of it."""
+    """When something was last put into a folder of Python's path, or taken out of it; 0 where there is none."""
     try:
         return Path(path).stat().st_mtime_ns
     except OSError:
