@@ -41,7 +41,7 @@ def module_of_another_distribution(folder: Path) -> Path:
 def table_in_a_cell(folder: Path) -> Path:
     """KC501: a cell of 200 kB."""
     rows = ",\n".join("[5.1, 3.5, 1.4, 0.2, 'setosa', 'a line of a table']" for _ in range(4000))
-    return write_notebook(folder / "example.ipynb", f"# %% step:load\ntable = \"\"\"\n{rows}\n\"\"\"")
+    return write_notebook(folder / "example.ipynb", f'# %% step:load\ntable = """\n{rows}\n"""')
 
 
 def eighty_steps(folder: Path) -> Path:
