@@ -15,7 +15,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-FIRST = ("test_value_table", "test_value_bonds", "test_generated", "test_travel_state", "test_packages_of_notebooks")
+FIRST = (
+    "test_value_table", "test_value_bonds", "test_generated", "test_travel_traces", "test_travel_state",
+    "test_packages_of_notebooks", "test_report_browser",
+)  # fmt: skip
 
 # The tests write some 100,000 files, many of them with fsync: they lie in memory where there is room for them.
 MEMORY = Path("/dev/shm")
