@@ -44,13 +44,16 @@ def registered() -> tuple[Handler, ...]:
 
 def points(group: str) -> list[EntryPoint]:
     """The entry points of a group, in order."""
-    there = tuple((path, changed) for path in sys.path if (changed := _changed(path)))
-    found = _points(there).select(group=group)
-    return sorted(found, key=lambda point: (point.name, point.value))
+    return list(_points(group, tuple((path, changed) for path in sys.path if (changed := _changed(path)))))
+
+
+@lru_cache(maxsize=16)
+def _points(group: str, there: tuple[tuple[str, int], ...]) -> tuple[EntryPoint, ...]:
+    return tuple(sorted(_all_points(there).select(group=group), key=lambda point: (point.name, point.value)))
 
 
 @lru_cache(maxsize=4)
-def _points(_: tuple[tuple[str, int], ...]) -> Any:
+def _all_points(_: tuple[tuple[str, int], ...]) -> Any:
     """All entry points; finding them reads a file of every distribution, for the same path only once."""
     return importlib.metadata.entry_points()
 
