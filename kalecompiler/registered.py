@@ -44,18 +44,22 @@ def registered() -> tuple[Handler, ...]:
 
 def points(group: str) -> list[EntryPoint]:
     """The entry points of a group, in order."""
-    found = _points(tuple((path, _changed(path)) for path in sys.path)).select(group=group)
-    return sorted(found, key=lambda point: (point.name, point.value))
+    return list(_points(group, tuple((path, changed) for path in sys.path if (changed := _changed(path)))))
+
+
+@lru_cache(maxsize=16)
+def _points(group: str, there: tuple[tuple[str, int], ...]) -> tuple[EntryPoint, ...]:
+    return tuple(sorted(_all_points(there).select(group=group), key=lambda point: (point.name, point.value)))
 
 
 @lru_cache(maxsize=4)
-def _points(_: tuple[tuple[str, int], ...]) -> Any:
+def _all_points(_: tuple[tuple[str, int], ...]) -> Any:
     """All entry points; finding them reads a file of every distribution, for the same path only once."""
     return importlib.metadata.entry_points()
 
 
 def _changed(path: str) -> int:
-    """When something was last put into a folder of Python's path, or taken out of it."""
+    """When something was last put into a folder of Python's path, or taken out of it; 0 where there is none."""
     try:
         return Path(path).stat().st_mtime_ns
     except OSError:

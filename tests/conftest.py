@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import re
 import shutil
 import signal
 import sys
@@ -15,11 +16,20 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-FIRST = ("test_value_table", "test_value_bonds", "test_generated", "test_travel_state", "test_packages_of_notebooks")
+FIRST = (
+    "test_value_table", "test_value_bonds", "test_generated", "test_travel_traces", "test_travel_state",
+    "test_packages_of_notebooks", "test_report_browser",
+)  # fmt: skip
 
 # The tests write some 100,000 files, many of them with fsync: they lie in memory where there is room for them.
 MEMORY = Path("/dev/shm")
 ROOM = 6 * 2**30
+# Where a machine, or a container, says how much memory there is: files, patterns of numbers, and their unit.
+LIMITS = (
+    ("/proc/meminfo", r"MemAvailable: *(\d+)", 1024),
+    ("/sys/fs/cgroup/memory.max", r"\d+", 1),
+    ("/sys/fs/cgroup/memory/memory.limit_in_bytes", r"\d+", 1),
+)
 
 # In the background of a shell, or under nohup, the tests and all that they start would ignore what some of them send.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -49,11 +59,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _has_room(folder: Path) -> bool:
-    """Whether tests can write and run files there."""
+    """Whether tests can write and run files there, and there is the memory for them."""
     if not sys.platform.startswith("linux") or not os.access(folder, os.W_OK):
         return False
     there = os.statvfs(folder)
-    return there.f_bavail * there.f_frsize >= ROOM and not there.f_flag & os.ST_NOEXEC
+    room = [there.f_bavail * there.f_frsize]
+    for path, pattern, unit in LIMITS:
+        with contextlib.suppress(OSError):
+            room += [int(found) * unit for found in re.findall(pattern, Path(path).read_text())]
+    return min(room) >= ROOM and not there.f_flag & os.ST_NOEXEC
 
 
 @pytest.hookimpl(trylast=True)

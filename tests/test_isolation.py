@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import forked
 import pytest
 
 from kalecompiler import commands, local
@@ -89,7 +90,7 @@ def test_the_pod_has_no_network_no_home_and_nothing_of_ours(pod: Pod) -> None:
 def test_a_notebook_computes_the_same_in_pods(pod: Pod, name: str, last: str, tmp_path: Path) -> None:
     package = commands.compile_(NOTEBOOKS / f"{name}.ipynb", {})
     spec = package.compiled.spec
-    here = local.run(spec, arguments={}, folder=tmp_path, workdir=tmp_path, isolate=True, until=last)
+    here = forked.run(spec, arguments={}, folder=tmp_path, workdir=tmp_path, isolate=True, until=last)
     assert here.status is local.Status.SUCCEEDED
     logs = {step.name: step.log.read_text("utf-8") for step in here.steps if step.log}
     assert len(logs) >= 3

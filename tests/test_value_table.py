@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,9 +45,9 @@ def compiled(folder: Path, text: str) -> Compiled:
     return compile_package(planned.pipeline)
 
 
-def run_here(package: Compiled, folder: Path) -> Steps:
+def run_here(package: Compiled, folder: Path, run: Callable[..., local.RunResult] = local.run) -> Steps:
     """Each step's result and log, of a run by our engine."""
-    result = local.run(package.spec, arguments={}, folder=folder / "runs", workdir=folder, jobs=1)
+    result = run(package.spec, arguments={}, folder=folder / "runs", workdir=folder, jobs=1)
     return {step.name: (step, step.log.read_text(encoding="utf-8") if step.log else "") for step in result.steps}
 
 
@@ -83,7 +84,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Steps]:
         rows = [(number, row) for number, row in enumerate(family.rows) if row.alone and not row.missing]
         if rows:
             package = compiled(root / family.name, valuetable.parallel_text(family, rows))
-            found[family.name] = run_here(package, root / family.name)
+            found[family.name] = run_here(package, root / family.name, forked.run)
     return found
 
 

@@ -22,9 +22,10 @@ def find(subject: Subject) -> Iterator[Diagnostic]:
     """A finding for each text that is such a path; what stands alone, as a docstring does, is none."""
     alone = {id(item.node.value) for item in subject.nodes if isinstance(item.node, ast.Expr)}
     pieces = {id(v) for item in subject.nodes if isinstance(item.node, ast.JoinedStr) for v in item.node.values[1:]}
+    others = alone | pieces
     for item in subject.nodes:
         node = item.node
-        if not isinstance(node, ast.Constant) or not isinstance(node.value, str) or id(node) in alone | pieces:
+        if not isinstance(node, ast.Constant) or not isinstance(node.value, str) or id(node) in others:
             continue
         match = _FOREIGN.fullmatch(node.value)
         if match and not _mounted(node.value, subject.mounts(item.part.annotation.step)):
