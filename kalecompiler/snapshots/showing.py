@@ -14,6 +14,7 @@ from kalecompiler.snapshots.manifest import Manifest, RunRecord, StepRecord, Var
 from kalecompiler.snapshots.packagecode import Piece
 from kalecompiler.snapshots.quantities import iso, moment, seconds, shape, short, size, value
 from kalecompiler.snapshots.runs import Kept, cells_of, packages_of
+from kalecompiler.wording import counted
 
 _BARS = 20
 _METRICS = 3
@@ -112,8 +113,7 @@ def _files(end: Manifest) -> Iterator[Block]:
         rows = [(_text(f, "path"), _text(f, "mode"), short(_text(f, "digest"))) for f in there]
         yield table(("path", "mode", "digest"), rows)
     if missed := len(end.files) - len(there):
-        files = "1 file" if missed == 1 else f"{missed} files"
-        yield Lines((f"{files} that it looked for and did not find: --format json names them",))
+        yield Lines((f"{counted(missed, 'file')} that it looked for and did not find: --format json names them",))
 
 
 def variable(kept: Kept, key: str, name: str, preview: str | None = None) -> list[Block]:
