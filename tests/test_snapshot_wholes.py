@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from kalecompiler.runtime import values
-from kalecompiler.snapshots import loads, retention, signing, transfer
+from kalecompiler.snapshots import loads, objects, retention, signing, transfer
 from kalecompiler.snapshots.manifest import FileRef, Manifest, RunRecord, VariableRecord
 from kalecompiler.snapshots.objects import PIECE
 from kalecompiler.snapshots.store import Store, StoreProblem
@@ -220,6 +220,20 @@ def test_gc_writes_a_lost_index_anew_and_loses_nothing(store: Store, index: byte
     assert loaded(store, record) == [distinct(1), b"more"]
     retention.gc(Store.open(store.path), last=0, grace=0)
     assert not list((store.path / "objects" / "files").iterdir())
+
+
+def test_gc_keeps_a_file_whose_index_cannot_be_written(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    keep(store, distinct(1))
+    (whole,) = wholes(store)
+    Path(f"{whole}.pieces").unlink()
+    _age(store)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(objects, "write", full)
+    assert store.mend((), time.time()) == 0
+    assert wholes(store) == [whole]
 
 
 def test_gc_leaves_a_damaged_file_that_lost_its_index_to_the_run_that_needs_it(store: Store) -> None:

@@ -102,8 +102,13 @@ class Files:
         gone = 0
         for name in self.wholes.without_index():
             chunks: Chunks = ()
-            with contextlib.suppress(OSError, ValueError), self.wholes.open_named(name) as handle:
-                chunks = _cut(memoryview(mmap.mmap(handle, 0, access=mmap.ACCESS_READ)))[1]
+            try:
+                with self.wholes.open_named(name) as handle:
+                    chunks = _cut(memoryview(mmap.mmap(handle, 0, access=mmap.ACCESS_READ)))[1]
+            except PermissionError:  # another user's
+                continue
+            except (OSError, ValueError):  # it is empty, or no file
+                pass
             if not self.wholes.mend(name, chunks) and name not in needed:
                 gone += self.wholes.remove(name, before)
         return gone

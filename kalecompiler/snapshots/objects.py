@@ -284,11 +284,13 @@ def touch(folder: int, name: str) -> int:
         if not stat.S_ISREG(about.st_mode):
             return -1
         now = time.time()
-        with contextlib.suppress(PermissionError):  # another user's object: it is old enough to be known
-            os.utime(name, (now, now), dir_fd=folder, follow_symlinks=False)
-        return about.st_size
+        os.utime(name, (now, now), dir_fd=folder, follow_symlinks=False)
     except FileNotFoundError:
         return -1
+    except OSError as error:  # another user's object: it is old enough to be known; or no `gc` can write here either
+        if error.errno not in (errno.EPERM, errno.EACCES, errno.EROFS):
+            raise
+    return about.st_size
 
 
 def remove(folder: int, name: str, before: float) -> int | None:

@@ -139,12 +139,12 @@ class Wholes:
         return [name for name in self._names() if _NAME.fullmatch(name) and name not in self._indexes]
 
     def mend(self, name: str, chunks: Chunks) -> bool:
-        """Write the index of a file that lost it, if these are its pieces; whether it has one now."""
-        with contextlib.suppress(OSError), folder_of(self._root, *_PLACE) as folder:
-            if name == name_of(chunks):
-                objects.write(folder, name + _INDEX, _text(chunks), True)
-                return True
-        return False
+        """Write the index of a file that lost it, if these are its pieces: whether they are."""
+        if name != name_of(chunks):
+            return False
+        with contextlib.suppress(OSError), folder_of(self._root, *_PLACE) as folder:  # the disk may be full
+            objects.write(folder, name + _INDEX, _text(chunks), True)
+        return True
 
     def remove(self, name: str, before: float) -> bool:
         """Remove a file unless it was touched since `before`. Raises StoreProblem."""
