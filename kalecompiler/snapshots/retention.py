@@ -145,7 +145,7 @@ def _sweep_wholes(store: Store, needed: Collection[str], before: float, dry: boo
             try:
                 for chunk in live:
                     store.plain.take_out(*chunk)
-            except StoreProblem:  # it is damaged: what can still be read of it stays
+            except StoreProblem:  # it is damaged, or the disk full: what can still be read of it stays
                 continue
             if not store.wholes.remove(whole.name, before):
                 continue

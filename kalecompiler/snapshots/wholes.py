@@ -126,7 +126,7 @@ class Wholes:
         return any(found == data for found in self.pieces(name, len(data))) and self.has_piece(name, len(data))
 
     def all(self) -> Iterator[Whole]:
-        """Every file whose pieces are known. Raises StoreProblem."""
+        """Every file whose pieces are known. Raises OSError, StoreProblem."""
         self._refresh()
         for name, index in list(self._indexes.items()):
             with contextlib.suppress(FileNotFoundError), folder_of(self._root, *_PLACE) as folder:
