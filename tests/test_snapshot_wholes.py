@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kalecompiler.runtime import values
-from kalecompiler.snapshots import loads, retention, signing, transfer
-from kalecompiler.snapshots.manifest import Manifest, RunRecord, VariableRecord
+from kalecompiler.snapshots import loads, objects, retention, signing, transfer
+from kalecompiler.snapshots.manifest import FileRef, Manifest, RunRecord, VariableRecord
 from kalecompiler.snapshots.objects import PIECE
 from kalecompiler.snapshots.store import Store, StoreProblem
+from kalecompiler.snapshots.wholes import Wholes
 
 from .test_snapshot_store import use_key
 
@@ -58,6 +61,12 @@ def wholes(store: Store) -> list[Path]:
 
 def loaded(store: Store, record: VariableRecord) -> Any:
     return loads.value(Store.open(store.path), record, True)
+
+
+def _age(store: Store) -> None:
+    """All that is there was touched long ago."""
+    for path in (store.path / "objects").rglob("*"):
+        os.utime(path, (0, 0))
 
 
 def distinct(seed: int) -> bytearray:
@@ -189,6 +198,110 @@ def test_without_its_index_a_file_is_found_all_the_same(store: Store) -> None:
     assert loaded(store, record) == distinct(1)
 
 
+@pytest.mark.parametrize(
+    "index",
+    [b"", b"[" * 200_000, b'[["' + b"a" * 64 + b'", -5]]', None],
+    ids=["empty", "nested", "negative", "missing"],
+)
+def test_gc_writes_a_lost_index_anew_and_loses_nothing(store: Store, index: bytes | None) -> None:
+    """Without it other runs do not find their pieces in the file, and it looks like what a killed writer left."""
+    a_run(store, "run-1", [distinct(1), b"x"], started=1.0)
+    record = a_run(store, "run-2", [distinct(1), b"more"], started=2.0)
+    (whole,) = wholes(store)
+    lost = Path(f"{whole}.pieces")
+    was = lost.read_bytes()
+    lost.unlink() if index is None else lost.write_bytes(index)
+    for path in store.path.parent.glob("run-?/x"):
+        path.unlink()
+    _age(store)
+    swept = retention.gc(Store.open(store.path), grace=60)
+    assert (swept.strays, swept.objects) == (0, 0)
+    assert lost.read_bytes() == was
+    assert loaded(store, record) == [distinct(1), b"more"]
+    retention.gc(Store.open(store.path), last=0, grace=0)
+    assert not list((store.path / "objects" / "files").iterdir())
+
+
+def test_gc_keeps_a_file_whose_index_cannot_be_written(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    keep(store, distinct(1))
+    (whole,) = wholes(store)
+    Path(f"{whole}.pieces").unlink()
+    _age(store)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(objects, "write", full)
+    assert store.mend((), time.time()) == 0
+    assert wholes(store) == [whole]
+
+
+def test_gc_leaves_a_damaged_file_that_lost_its_index_to_the_run_that_needs_it(store: Store) -> None:
+    record = a_run(store, "run-1", distinct(1))
+    (whole,) = wholes(store)
+    _flip(whole)
+    Path(f"{whole}.pieces").unlink()
+    _age(store)
+    assert retention.gc(Store.open(store.path), grace=60).strays == 0
+    (store.path.parent / "run-1" / "x").unlink()  # damaged too: it is the same file
+    assert keep(Store.open(store.path), distinct(1), folder="again").file == record.file
+    assert loaded(store, record) == distinct(1)
+
+
+def test_an_index_is_only_believed_under_its_own_name(store: Store) -> None:
+    """Nothing stumbles over others, also where their name is right."""
+    record = keep(store, distinct(1))
+    (whole,) = wholes(store)
+    true = Path(f"{whole}.pieces").read_bytes()
+    bad = [b"[" * 100_000, b'[["' + b"a" * 64 + b'", 1e999]]', b"{}", b'[["' + b"a" * 64 + b'", 99999999999999999999]]']
+    for text in [*bad, true[:-1] + b" ]", b"[" + b'["' + b"b" * 64 + b'", 9999999], ' * 100_000 + b"]"]:
+        name = hashlib.sha256(text).hexdigest()
+        (whole.parent / name).write_bytes(b"x" * 100)
+        (whole.parent / f"{name}.pieces").write_bytes(text)
+    (whole.parent / ("c" * 64)).write_bytes(b"x" * 100)
+    (whole.parent / ("c" * 64 + ".pieces")).write_bytes(true)
+    (whole.parent / ("d" * 64)).mkdir()
+    assert loaded(store, record) == distinct(1)
+    other = keep(Store.open(store.path), [*[distinct(1)] * 4, b"y"], folder="next")
+    assert loaded(store, other)[3] == distinct(1)
+    retention.verify(Store.open(store.path))
+    _age(store)
+    retention.gc(Store.open(store.path), grace=60)
+    assert [path.name for path in wholes(store)] == ["d" * 64]  # no run has the others
+
+
+def test_gc_removes_a_file_that_lost_all_it_had(store: Store) -> None:
+    keep(store, distinct(1))
+    os.truncate(wholes(store)[0], 0)
+    retention.gc(Store.open(store.path), grace=0)
+    assert not list((store.path / "objects" / "files").iterdir())
+
+
+def test_verify_reads_files_that_no_run_needs(store: Store) -> None:
+    keep(store, distinct(1))
+    _flip(wholes(store)[0])
+    assert "is damaged" in retention.verify(Store.open(store.path)).problems[0]
+
+
+def test_what_is_unpickled_is_what_was_verified(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who may write to the file cannot slip code into it between the two."""
+    record = keep(store, [distinct(1), "said"])
+    (whole,) = wholes(store)
+    verified = Store.open_file
+
+    def then_change(*arguments: Any) -> Any:
+        made = verified(*arguments)
+        data = whole.read_bytes()
+        whole.chmod(0o644)
+        with whole.open("r+b") as file:
+            file.write(data.replace(b"said", b"evil", 1))
+        return made
+
+    monkeypatch.setattr(Store, "open_file", then_change)
+    with pytest.raises(loads.ValueProblem, match="changed while it was read"):
+        loaded(store, record)
+
+
 def test_a_piece_is_taken_from_the_file_where_it_is_whole(store: Store) -> None:
     record = keep(store, [distinct(1), distinct(2)])
     damaged = wholes(store)[0]
@@ -264,6 +377,59 @@ def test_gc_removes_what_killed_writers_left(store: Store) -> None:
         os.utime(path, (0, 0))
     assert retention.gc(Store.open(store.path), grace=60).strays == 3
     assert not any(path.exists() for path in left) and whole.exists()
+
+
+def test_what_gc_takes_out_takes_the_place_of_a_damaged_piece(store: Store) -> None:
+    shared = distinct(1)
+    a_run(store, "run-1", [shared, distinct(2), distinct(3)], started=1.0)
+    record = a_run(store, "run-2", [shared, b"more"], started=2.0)
+    assert record.file
+    for name, size in record.file.chunks:  # of the same length as they should be
+        path = store.path / "objects" / "sha256" / name[:2] / name[2:]
+        if not path.exists():
+            path.parent.mkdir(exist_ok=True, parents=True)
+            path.write_bytes(b"?" * size)
+    shutil.rmtree(store.path.parent / "run-2")
+    retention.gc(Store.open(store.path), last=1, grace=0)
+    assert not wholes(store)
+    assert loaded(store, record) == [shared, b"more"]
+
+
+def test_a_reader_finds_what_gc_takes_out_meanwhile(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    shared = distinct(1)
+    a_run(store, "run-1", [shared, distinct(2), distinct(3)], started=1.0)
+    record = a_run(store, "run-2", [shared, b"more"], started=2.0)
+    reader = Store.open(store.path)
+    assert record.file and reader.has(record.file)
+    find = Wholes._find
+
+    def late(self: Wholes, name: str, size: int) -> list[tuple[str, int]]:
+        monkeypatch.setattr(Wholes, "_find", find)
+        _age(store)
+        retention.gc(Store.open(store.path), last=1, grace=60)
+        assert not wholes(store)
+        return find(self, name, size)
+
+    for use in (lambda: reader.read(record.file or FileRef(0, "")), lambda: reader.has(record.file or FileRef(0, ""))):
+        monkeypatch.setattr(Wholes, "_find", late)
+        shutil.rmtree(store.path.parent / "run-2", ignore_errors=True)
+        assert use()
+
+
+def test_what_is_touched_while_gc_removes_it_stays(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    keep(store, distinct(1))
+    (whole,) = wholes(store)
+    os.utime(whole, (0, 0))
+    rename = os.rename
+
+    def touched(source: Any, *more: Any, **places: Any) -> None:
+        monkeypatch.setattr(os, "rename", rename)
+        os.utime(whole)
+        rename(source, *more, **places)
+
+    monkeypatch.setattr(os, "rename", touched)
+    assert not store.wholes.remove(whole.name, time.time() - 60)
+    assert wholes(store) == [whole] and Path(f"{whole}.pieces").exists()
 
 
 def test_a_file_is_exported_and_imported(store: Store, tmp_path: Path) -> None:

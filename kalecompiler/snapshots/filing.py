@@ -8,7 +8,7 @@ import itertools
 import mmap
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -76,14 +76,10 @@ class Files:
         return self._put(memoryview(data), digest, lambda chunks: False)
 
     def _put(self, view: memoryview, digest: str, shared: Callable[[Chunks], bool]) -> FileRef:
-        parts = list(cutting.pieces(view))
-        known = cutting.known(view, digest)
-        starts = itertools.accumulate(map(len, parts[:-1]), initial=0)
-        told = [known.get((start, len(part)), "") for start, part in zip(starts, parts, strict=False)]
-        names = _each(lambda part, name: name or hashlib.sha256(part).hexdigest(), parts, told)
-        chunks = tuple(zip(names, map(len, parts), strict=True))
+        parts, chunks = _cut(view, digest)
         if not shared(chunks):
-            _each(self.objects.put, parts, names)
+            once = {name: part for (name, _), part in zip(chunks, parts, strict=True)}
+            _each(self.objects.put, list(once.values()), list(once))
         return FileRef(len(view), digest or cutting.digest_of(view), chunks)
 
     def _share(self, path: Path, handle: int, chunks: Chunks) -> bool:
@@ -96,6 +92,26 @@ class Files:
             return False
         self.written.extend(new)
         return True
+
+    def mend(self, needed: Collection[str], before: float) -> int:
+        """Write the indexes anew of files that are kept as they are and lost them.
+
+        Those of which nobody knows what they were are removed, but for `needed` ones and what was touched since: how
+        many. Raises StoreProblem.
+        """
+        gone = 0
+        for name in self.wholes.without_index():
+            chunks: Chunks = ()
+            try:
+                with self.wholes.open_named(name) as handle:
+                    chunks = _cut(memoryview(mmap.mmap(handle, 0, access=mmap.ACCESS_READ)))[1]
+            except PermissionError:  # another user's
+                continue
+            except (OSError, ValueError):  # it is empty, or no file
+                pass
+            if not self.wholes.mend(name, chunks) and name not in needed:
+                gone += self.wholes.remove(name, before)
+        return gone
 
     def pieces(self, ref: FileRef) -> Iterator[bytes]:
         """The pieces of a file, each verified. Raises StoreProblem."""
@@ -124,8 +140,11 @@ class Files:
             Path(name).unlink(missing_ok=True)
             raise
 
-    def open_file(self, ref: FileRef, kind: type[Memory]) -> Memory:
-        """A file, verified, in private memory of that kind that may be written to. Raises StoreProblem."""
+    def open_file(self, ref: FileRef, kind: type[Memory]) -> tuple[Memory, bool]:
+        """A file, verified, in memory of that kind that may be written to, and whether that is the file itself, mapped.
+
+        Then whoever may write to the file can still change what was not written to here. Raises StoreProblem.
+        """
         if not ref.size or ref.size != sum(size for _, size in ref.chunks):
             raise StoreProblem(f"a file of {ref.size} bytes has pieces of another size: its manifest is damaged")
         with self.wholes.open(ref.chunks) as handle:
@@ -144,7 +163,7 @@ class Files:
                     read(name, part)
 
             _each(fill, names, parts, _READERS)
-        return memory
+        return memory, handle is not None
 
     def _is_as_written(self, ref: FileRef) -> bool:
         """Whether a file is kept as it is, and still what it was: all of it is read."""
@@ -157,7 +176,7 @@ class Files:
     def has(self, ref: FileRef) -> bool:
         """Whether all pieces of a file are there, which are touched; none is read but to put it back."""
         has = self.objects.has
-        return (ref.size > _LARGE and self.wholes.has(ref.chunks)) or all(has(name, size) for name, size in ref.chunks)
+        return (ref.size >= _LARGE and self.wholes.has(ref.chunks)) or all(has(name, size) for name, size in ref.chunks)
 
     def is_whole(self, ref: FileRef) -> bool:
         """Whether all pieces of a file are there as they were written: all are read."""
@@ -166,6 +185,16 @@ class Files:
             return all(plain.get(name, size) is not None for name, size in ref.chunks)
         except StoreProblem:
             return False
+
+
+def _cut(view: memoryview, digest: str = "") -> tuple[list[memoryview], Chunks]:
+    """The pieces of a file; a digest that was verified saves the hashing of most."""
+    parts = list(cutting.pieces(view))
+    known = cutting.known(view, digest)
+    starts = itertools.accumulate(map(len, parts[:-1]), initial=0)
+    told = [known.get((start, len(part)), "") for start, part in zip(starts, parts, strict=False)]
+    names = _each(lambda part, name: name or hashlib.sha256(part).hexdigest(), parts, told)
+    return parts, tuple(zip(names, map(len, parts), strict=True))
 
 
 def _laid_out(view: memoryview, ref: FileRef) -> tuple[list[str], list[memoryview]]:

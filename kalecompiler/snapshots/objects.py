@@ -72,7 +72,7 @@ class Objects:
         data = self._get(name, size)
         try:
             with self._folder(name, create=True) as folder:
-                if touch(folder, name[2:]) != size:
+                if not _holds(folder, name[2:], data):
                     write(folder, name[2:], data, self.durable)
         except OSError as error:
             raise unwritable(self.root, error) from None
@@ -101,20 +101,21 @@ class Objects:
             raise StoreProblem(f"{name[:80]!r} is not the name of an object")
         why = "is missing: run the step again, or import the run from where it is"
         damaged = "is damaged: `kalec verify` lists what it belongs to"
-        try:
-            with self._folder(name) as folder:
-                data = read(folder, name[2:], PIECE)
-                if len(data) == size and is_piece(name, data):
-                    return data
-            why = damaged
-        except FileNotFoundError:
-            pass
-        except OSError as error:
-            why = f"cannot be read: {_why(error)}"
-        for found in self.wholes.pieces(name, size):
-            if len(found) == size and is_piece(name, found):
-                return found
-            why = damaged
+        for _ in range(2):  # `gc` may have taken it out of one of the wholes just after the first look
+            try:
+                with self._folder(name) as folder:
+                    data = read(folder, name[2:], PIECE)
+                    if len(data) == size and is_piece(name, data):
+                        return data
+                why = damaged
+            except FileNotFoundError:
+                pass
+            except OSError as error:
+                why = f"cannot be read: {_why(error)}"
+            for found in self.wholes.pieces(name, size):
+                if len(found) == size and is_piece(name, found):
+                    return found
+                why = damaged
         raise StoreProblem(f"{place} {why}")
 
     @contextlib.contextmanager
@@ -141,13 +142,15 @@ class Objects:
         return self._has(name, size) or (self._healed(name, size) is not None and self._has(name, size))
 
     def _has(self, name: str, size: int) -> bool:
+        is_alone = self._is_alone
+        return is_alone(name, size) or self.wholes.has_piece(name, size) or is_alone(name, size)  # as `_get` looks
+
+    def _is_alone(self, name: str, size: int) -> bool:
         try:
             with self._folder(name) as folder:
-                if touch(folder, name[2:]) == size:
-                    return True
+                return touch(folder, name[2:]) == size
         except OSError:
-            pass
-        return self.wholes.has_piece(name, size)
+            return False
 
     def all(self) -> Iterator[tuple[str, int, float]]:
         """(name, bytes, time of the last touch) of every object."""
@@ -172,13 +175,7 @@ class Objects:
         """Remove a file unless it was touched since `before` (seconds since 1970): the bytes that this gave back."""
         try:
             with self._folder(prefix) as folder:
-                about = os.stat(file, dir_fd=folder, follow_symlinks=False)
-                if about.st_mtime > before:
-                    return 0
-                os.unlink(file, dir_fd=folder)
-                return about.st_size
-        except FileNotFoundError:
-            return 0
+                return remove(folder, file, before) or 0
         except OSError as error:
             raise unwritable(self.root, error) from None
 
@@ -287,11 +284,31 @@ def touch(folder: int, name: str) -> int:
         if not stat.S_ISREG(about.st_mode):
             return -1
         now = time.time()
-        with contextlib.suppress(PermissionError):  # another user's object: it is old enough to be known
-            os.utime(name, (now, now), dir_fd=folder, follow_symlinks=False)
-        return about.st_size
+        os.utime(name, (now, now), dir_fd=folder, follow_symlinks=False)
     except FileNotFoundError:
         return -1
+    except OSError as error:  # another user's object: it is old enough to be known; or no `gc` can write here either
+        if error.errno not in (errno.EPERM, errno.EACCES, errno.EROFS):
+            raise
+    return about.st_size
+
+
+def remove(folder: int, name: str, before: float) -> int | None:
+    """Remove a file of an open folder: its bytes, or None where it was touched since `before` and stays, or is gone.
+
+    Whoever means to rely on it touches it, and either does so in time, or finds it gone. Raises OSError.
+    """
+    gone = f"{secrets.token_hex(8)}{DRAFT}"
+    with contextlib.suppress(FileNotFoundError):
+        about = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        if about.st_mtime <= before and not stat.S_ISDIR(about.st_mode):
+            os.rename(name, gone, src_dir_fd=folder, dst_dir_fd=folder)
+            about = os.stat(gone, dir_fd=folder, follow_symlinks=False)
+            if about.st_mtime <= before:
+                os.unlink(gone, dir_fd=folder)
+                return about.st_size
+            os.rename(gone, name, src_dir_fd=folder, dst_dir_fd=folder)
+    return None
 
 
 def is_piece(name: str, data: bytes | memoryview) -> bool:

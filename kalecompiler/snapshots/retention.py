@@ -19,6 +19,7 @@ from kalecompiler.snapshots import copies, signing
 from kalecompiler.snapshots.manifest import FileRef, RunRecord
 from kalecompiler.snapshots.objects import unwritable
 from kalecompiler.snapshots.store import Store, StoreProblem
+from kalecompiler.snapshots.wholes import name_of
 
 GRACE = 3600.0
 DAY = 86_400.0
@@ -73,9 +74,8 @@ def verify(store: Store, runs: list[str] | None = None) -> Checked:
         except StoreProblem as error:
             problems.append(str(error))
     if runs is None:
-        for name, size, _ in store.objects.all():
-            if (name, size) not in wanted:
-                wanted[name, size] = []
+        for chunk in _all_pieces(store):
+            wanted.setdefault(chunk, [])
     total = 0
     plain = store.plain  # which heals nothing
     for (name, size), places in wanted.items():
@@ -117,8 +117,9 @@ def gc(
     unfinished = [] if dry else list(store.unfinished(before))
     for name in unfinished:
         store.remove_run(name)
+    strays = len(unfinished) + (0 if dry else store.mend(needed, before) + store.remove_drafts(before))
     objects, freed = _sweep_wholes(store, needed, before, dry)
-    strays = len(unfinished) + store.wholes.remove_strays(before, dry) + (0 if dry else store.remove_drafts(before))
+    strays += store.wholes.remove_strays(before, dry)
     for name, size, touched in list(store.objects.all()):
         if name not in needed and touched <= before:
             gone = size if dry else store.objects.remove(name[:2], name[2:], before)
@@ -138,13 +139,13 @@ def _sweep_wholes(store: Store, needed: Collection[str], before: float, dry: boo
     for whole in store.wholes.all():
         live = {chunk for chunk in whole.chunks if chunk[0] in needed}
         size = sum(size for _, size in live)
-        if whole.touched > before or 2 * size >= whole.size:
+        if whole.touched > before or (live and 2 * size >= whole.size):
             continue
         if not dry:
             try:
                 for chunk in live:
                     store.plain.take_out(*chunk)
-            except StoreProblem:  # it is damaged: what can still be read of it stays
+            except StoreProblem:  # it is damaged, or the disk full: what can still be read of it stays
                 continue
             if not store.wholes.remove(whole.name, before):
                 continue
@@ -153,12 +154,13 @@ def _sweep_wholes(store: Store, needed: Collection[str], before: float, dry: boo
 
 
 def _needed(store: Store, kept: Iterable[str], damaged: Collection[str]) -> set[str]:
-    """The objects that runs need. Raises StoreProblem."""
+    """The objects that runs need, and the names of the files. Raises StoreProblem."""
     needed: set[str] = set()
     for name in kept:
         try:
             for ref in _files_of_manifests(store, name) if name in damaged else files(store, name):
                 needed.update(chunk for chunk, _ in ref.chunks)
+                needed.add(name_of(ref.chunks))
             if name in damaged:
                 needed.update(word.decode() for word in _DIGEST.findall(store.raw("runs", name, "run.json")))
         except StoreProblem as error:
@@ -297,6 +299,12 @@ def _files_of_record(record: RunRecord) -> Iterator[tuple[str, FileRef]]:
         yield f"{record.run} notebook", record.notebook
     if record.package:
         yield f"{record.run} package", record.package
+
+
+def _all_pieces(store: Store) -> Iterator[tuple[str, int]]:
+    yield from ((name, size) for name, size, _ in store.objects.all())
+    for whole in store.wholes.all():
+        yield from whole.chunks
 
 
 def _want(wanted: dict[tuple[str, int], list[str]], ref: FileRef, place: str) -> None:

@@ -2,12 +2,14 @@
 
     objects/files/ID          the file
     objects/files/ID.pieces   [[name, bytes], ...], the pieces of which it is made; ID is the sha256 of this text
-Whoever looks for a piece finds it here as well; as everywhere, its sha256 decides whether it is that piece.
+Whoever looks for a piece finds it here as well; as everywhere, its sha256 decides whether it is that piece. Whoever
+knows all pieces of a file finds it without its index.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
@@ -27,6 +29,7 @@ Chunks = tuple[tuple[str, int], ...]
 
 _PLACE = ("objects", "files")
 _NAME = re.compile(r"[0-9a-f]{64}")
+_CHUNK = re.compile(r'"([0-9a-f]{64})", ([1-9][0-9]{0,6})\]')
 _INDEX = ".pieces"
 _LARGEST_INDEX = 256 << 20
 # A folder that was changed a moment before it was listed may change again without another time: clocks tick in steps.
@@ -50,16 +53,16 @@ class Wholes:
         self._root = root
         self._lock = threading.Lock()
         self._listed = -1
-        self._known: dict[str, Chunks] = {}
-        self._places: dict[tuple[str, int], dict[str, int]] = {}  # of a piece: in which files, and where
+        self._indexes: dict[str, str] = {}  # of each file
+        self._holders: dict[str, tuple[str, ...]] = {}  # of each piece: the files that have it
 
     def keep(self, path: Path, handle: int, chunks: Chunks, durable: bool) -> bool:
-        """Keep the open file of that path, made of these pieces; nobody is to write to it any more, and nobody can.
+        """Keep the open file of that path, made of these pieces; nobody is to write to it any more (root still could).
 
         One of these pieces that is there gives way: the new one has just been written. False where the file system has
         no such links, or does not give one.
         """
-        name, draft = _name_of(chunks), f"{secrets.token_hex(8)}{DRAFT}"
+        name, now, draft = name_of(chunks), time.time(), f"{secrets.token_hex(8)}{DRAFT}"
         try:
             with folder_of(self._root, *_PLACE, create=True) as folder:
                 try:
@@ -68,7 +71,7 @@ class Wholes:
                     if not os.path.samestat(os.stat(draft, dir_fd=folder, follow_symlinks=False), about):
                         return False
                     os.fchmod(handle, stat.S_IMODE(about.st_mode) & ~0o222)
-                    os.utime(handle)
+                    os.utime(handle, (now, now))  # the system's own clock is a few milliseconds behind
                     if durable:
                         os.fsync(handle)
                     objects.write(folder, name + _INDEX, _text(chunks), durable)
@@ -81,21 +84,21 @@ class Wholes:
         except (OSError, NotImplementedError):
             return False
         with self._lock:
-            self._learn(name, chunks)
+            self._learn(name, _text(chunks).decode())
         return True
 
     def lend(self, chunks: Chunks, target: Path) -> bool:
         """Give the file of exactly these pieces another name; whether that could be done."""
         try:
             with folder_of(self._root, *_PLACE) as folder:
-                os.link(_name_of(chunks), target, src_dir_fd=folder, follow_symlinks=False)
+                os.link(name_of(chunks), target, src_dir_fd=folder, follow_symlinks=False)
         except (OSError, NotImplementedError):
             return False
         return True
 
     def has(self, chunks: Chunks) -> bool:
         """Whether there is a file of exactly these pieces; it is touched, so that no `gc` takes it soon."""
-        return self._is_there(_name_of(chunks), sum(size for _, size in chunks))
+        return self._is_there(name_of(chunks), sum(size for _, size in chunks))
 
     @contextlib.contextmanager
     def open(self, chunks: Chunks) -> Iterator[int | None]:
@@ -103,7 +106,7 @@ class Wholes:
         with contextlib.ExitStack() as stack:
             handle = None
             with contextlib.suppress(OSError):
-                handle = stack.enter_context(self._open(_name_of(chunks)))
+                handle = stack.enter_context(self.open_named(name_of(chunks)))
                 if os.fstat(handle).st_size != sum(size for _, size in chunks):
                     handle = None
             yield handle
@@ -115,60 +118,76 @@ class Wholes:
     def pieces(self, name: str, size: int) -> Iterator[bytes]:
         """What should be the piece of that name, from each file that has it, for the caller to verify."""
         for file, start in self._find(name, size):
-            with contextlib.suppress(OSError), self._open(file) as handle:
+            with contextlib.suppress(OSError), self.open_named(file) as handle:
                 yield os.pread(handle, size, start)
 
     def holds(self, name: str, data: memoryview | bytes) -> bool:
         """Whether a file has these bytes, which are the piece of that name; it is touched."""
         return any(found == data for found in self.pieces(name, len(data))) and self.has_piece(name, len(data))
 
-    def all(self) -> list[Whole]:
+    def all(self) -> Iterator[Whole]:
         """Every file whose pieces are known. Raises OSError, StoreProblem."""
         self._refresh()
-        found = []
-        with contextlib.suppress(FileNotFoundError), folder_of(self._root, *_PLACE) as folder:
-            for name, chunks in list(self._known.items()):
-                with contextlib.suppress(FileNotFoundError):
-                    about = os.stat(name, dir_fd=folder, follow_symlinks=False)
-                    found.append(Whole(name, chunks, about.st_size, about.st_mtime))
-        return found
+        for name, index in list(self._indexes.items()):
+            with contextlib.suppress(FileNotFoundError), folder_of(self._root, *_PLACE) as folder:
+                about = os.stat(name, dir_fd=folder, follow_symlinks=False)
+                yield Whole(name, _chunks(index), about.st_size, about.st_mtime)
+
+    def without_index(self) -> list[str]:
+        """The names of files that have no index, or not their own. Raises StoreProblem."""
+        self._refresh()
+        return [name for name in self._names() if _NAME.fullmatch(name) and name not in self._indexes]
+
+    def mend(self, name: str, chunks: Chunks) -> bool:
+        """Write the index of a file that lost it, if these are its pieces: whether they are."""
+        if name != name_of(chunks):
+            return False
+        with contextlib.suppress(OSError), folder_of(self._root, *_PLACE) as folder:  # the disk may be full
+            objects.write(folder, name + _INDEX, _text(chunks), True)
+        return True
 
     def remove(self, name: str, before: float) -> bool:
         """Remove a file unless it was touched since `before`. Raises StoreProblem."""
         try:
             with folder_of(self._root, *_PLACE) as folder:
-                if os.stat(name, dir_fd=folder, follow_symlinks=False).st_mtime > before:
+                if objects.remove(folder, name, before) is None:
                     return False
-                os.unlink(name, dir_fd=folder)
-                os.unlink(name + _INDEX, dir_fd=folder)
-        except FileNotFoundError:
-            return False
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(name + _INDEX, dir_fd=folder)
         except OSError as error:
             raise objects.unwritable(self._root, error) from None
         return True
 
     def remove_strays(self, before: float, dry: bool) -> int:
-        """Remove what writers left that were killed, and not touched since: how many files. Raises OSError."""
+        """Remove what writers left that were killed, and not touched since: how many files. Raises StoreProblem."""
         gone = 0
-        with contextlib.suppress(FileNotFoundError), folder_of(self._root, *_PLACE) as folder:
-            names = set(os.listdir(folder))  # noqa: PTH208 - an open folder
-            for name in names:
-                alone = name.endswith(_INDEX) and name.removesuffix(_INDEX) not in names
-                alone |= bool(_NAME.fullmatch(name)) and name + _INDEX not in names
-                if not alone and not name.endswith(DRAFT):
-                    continue
-                with contextlib.suppress(FileNotFoundError):
-                    if os.stat(name, dir_fd=folder, follow_symlinks=False).st_mtime <= before:
-                        gone += 1
-                        if not dry:
-                            os.unlink(name, dir_fd=folder)
+        names = set(self._names())
+        for name in names:
+            if name.endswith(DRAFT) or (name.endswith(_INDEX) and name.removesuffix(_INDEX) not in names):
+                gone += self._remove_stray(name, before, dry)
         return gone
+
+    def _remove_stray(self, name: str, before: float, dry: bool) -> bool:
+        try:
+            with contextlib.suppress(FileNotFoundError), folder_of(self._root, *_PLACE) as folder:
+                if os.stat(name, dir_fd=folder, follow_symlinks=False).st_mtime <= before:
+                    return dry or objects.remove(folder, name, before) is not None
+        except OSError as error:
+            raise objects.unwritable(self._root, error) from None
+        return False
+
+    def _names(self) -> list[str]:
+        try:
+            with folder_of(self._root, *_PLACE) as folder:
+                return os.listdir(folder)  # noqa: PTH208 - an open folder
+        except OSError:
+            return []
 
     def _find(self, name: str, size: int) -> list[tuple[str, int]]:
         """The files that have a piece, and where it begins in each."""
-        if (name, size) not in self._places:
-            self._refresh()
-        return list(self._places.get((name, size), {}).items())
+        self._refresh()
+        starts = ((file, _starts(self._indexes.get(file, ""))) for file in self._holders.get(name, ()))
+        return [(file, found[name, size]) for file, found in starts if (name, size) in found]
 
     def _refresh(self) -> None:
         """Learn of files that came, and forget those that went, since the folder was last looked at."""
@@ -178,30 +197,30 @@ class Wholes:
                 if changed == self._listed:
                     return
                 there = set(filter(_NAME.fullmatch, os.listdir(folder)))  # noqa: PTH208 - an open folder
-                for name in self._known.keys() - there:
+                for name in self._indexes.keys() - there:
                     self._forget(name)
-                for name in there - self._known.keys():
-                    with contextlib.suppress(OSError, ValueError, TypeError):
+                for name in there - self._indexes.keys():
+                    with contextlib.suppress(OSError):
                         text = objects.read(folder, name + _INDEX, _LARGEST_INDEX)
-                        chunks = tuple((str(piece), int(size)) for piece, size in json.loads(text))
-                        if name == _name_of(chunks) and all(0 < size <= objects.PIECE for _, size in chunks):
-                            self._learn(name, chunks)
+                        if hashlib.sha256(text).hexdigest() == name:
+                            self._learn(name, text.decode("ascii", "replace"))
                 self._listed = changed if time.time_ns() - changed > _TICK else -1
         except OSError:
-            self._known, self._places, self._listed = {}, {}, -1
+            self._indexes, self._holders, self._listed = {}, {}, -1
 
-    def _learn(self, name: str, chunks: Chunks) -> None:
-        self._known[name] = chunks
-        start = 0
-        for chunk in chunks:
-            self._places.setdefault(chunk, {}).setdefault(name, start)
-            start += chunk[1]
+    def _learn(self, name: str, index: str) -> None:
+        self._indexes[name] = index
+        alone = (name,)  # nearly all pieces of a file are of this one only
+        for piece in _NAME.findall(index):
+            others = self._holders.setdefault(piece, alone)
+            if name not in others:
+                self._holders[piece] = (*others, name)
 
     def _forget(self, name: str) -> None:
-        for chunk in set(self._known.pop(name)):
-            self._places[chunk].pop(name)
-            if not self._places[chunk]:
-                del self._places[chunk]
+        for piece in set(_NAME.findall(self._indexes.pop(name))):
+            others = tuple(file for file in self._holders.pop(piece) if file != name)
+            if others:
+                self._holders[piece] = others
 
     def _is_there(self, name: str, least: int) -> bool:
         """Whether a file is there and at least that long; it is touched."""
@@ -212,7 +231,8 @@ class Wholes:
             return False
 
     @contextlib.contextmanager
-    def _open(self, name: str) -> Iterator[int]:
+    def open_named(self, name: str) -> Iterator[int]:
+        """The open file of that name. Raises OSError."""
         with folder_of(self._root, *_PLACE) as folder, objects.open_plain(folder, name) as handle:
             yield handle
 
@@ -221,5 +241,22 @@ def _text(chunks: Chunks) -> bytes:
     return json.dumps(chunks).encode()
 
 
-def _name_of(chunks: Chunks) -> str:
+def _chunks(index: str) -> Chunks:
+    """The pieces that an index tells of; whatever it holds, this gives some."""
+    return tuple((piece, int(size)) for piece, size in _CHUNK.findall(index))
+
+
+@functools.lru_cache(maxsize=16)
+def _starts(index: str) -> dict[tuple[str, int], int]:
+    """Where each piece of a file begins."""
+    found: dict[tuple[str, int], int] = {}
+    start = 0
+    for chunk in _chunks(index):
+        found.setdefault(chunk, start)
+        start += chunk[1]
+    return found
+
+
+def name_of(chunks: Chunks) -> str:
+    """The name of the file of these pieces."""
     return hashlib.sha256(_text(chunks)).hexdigest()
