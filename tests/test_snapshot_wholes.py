@@ -298,6 +298,9 @@ def test_what_is_unpickled_is_what_was_verified(store: Store, monkeypatch: pytes
         return made
 
     monkeypatch.setattr(Store, "open_file", then_change)
+    assert loaded(store, record) == [distinct(1), "said"]
+    whole.write_bytes(whole.read_bytes().replace(b"evil", b"said", 1))
+    monkeypatch.setattr(cutting, "end_of_pickles", lambda memory: 64)  # as another header had said a moment before
     with pytest.raises(loads.ValueProblem, match="changed while it was read"):
         loaded(store, record)
 

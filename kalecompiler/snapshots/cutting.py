@@ -72,6 +72,13 @@ def parts(memory: memoryview, header: Mapping[str, Any]) -> Iterator[memoryview]
             at += length + -length % bundle.ALIGN
 
 
+def end_of_pickles(memory: memoryview) -> int:
+    """Where the first section of a value's file ends, if its header is right; 0 where it is none."""
+    header = header_of(memory)
+    sections = header[0].get("sections", ()) if header else ()
+    return sections[0][0] + sum(length + -length % bundle.ALIGN for length in sections[0][2]) if sections else 0
+
+
 def header_of(memory: memoryview) -> tuple[dict[str, Any], int] | None:
     """(the header, where it starts) of a value's file, not verified; None where it is none."""
     end = bytes(memory[-_END:])

@@ -140,10 +140,11 @@ class Files:
             Path(name).unlink(missing_ok=True)
             raise
 
-    def open_file(self, ref: FileRef, kind: type[Memory]) -> tuple[Memory, bool]:
-        """A file, verified, in memory of that kind that may be written to, and whether that is the file itself, mapped.
+    def open_file(self, ref: FileRef, kind: type[Memory]) -> tuple[Memory, int]:
+        """A file, verified, in memory of that kind that may be written to; and how much of it is a copy.
 
-        Then whoever may write to the file can still change what was not written to here. Raises StoreProblem.
+        What comes behind that is the file itself, mapped: whoever may write to it can still change what was not
+        written to here. Of a value the pickles are copied at least. Raises StoreProblem.
         """
         if not ref.size or ref.size != sum(size for _, size in ref.chunks):
             raise StoreProblem(f"a file of {ref.size} bytes has pieces of another size: its manifest is damaged")
@@ -155,7 +156,11 @@ class Files:
         if handle is None and ref.size > _LARGE and hasattr(mmap, "MADV_HUGEPAGE"):
             with contextlib.suppress(OSError):  # a kernel without: page by page takes three times as long
                 memory.madvise(mmap.MADV_HUGEPAGE)
-        names, parts = _laid_out(memoryview(memory), ref)
+        view = memoryview(memory)
+        copied = ref.size if handle is None else cutting.end_of_pickles(view)
+        if handle is not None:
+            view[:copied] = bytes(view[:copied])  # its pages are this process's own from now on
+        names, parts = _laid_out(view, ref)
         with self.objects.reader() as read:
 
             def fill(name: str, part: memoryview) -> None:
@@ -163,7 +168,7 @@ class Files:
                     read(name, part)
 
             _each(fill, names, parts, _READERS)
-        return memory, handle is not None
+        return memory, copied
 
     def _is_as_written(self, ref: FileRef) -> bool:
         """Whether a file is kept as it is, and still what it was: all of it is read."""

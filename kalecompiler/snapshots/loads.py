@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -37,10 +36,10 @@ def values(store: Store, variable: VariableRecord, wanted: Sequence[str], trust:
             return {wanted[0]: ABSENT}
         raise StoreProblem(f"{wanted[0]} was not kept: {variable.error or 'the level of the run left it out'}")
     file = variable.file
-    memory, is_mapped = store.open_file(file, reading.Stream)
+    memory, copied = store.open_file(file, reading.Stream)
 
     def read(path: str, digest: str | None) -> tuple[dict[str, Any], Any, list[memoryview]]:
-        return _parts(memory, digest, is_mapped)
+        return _parts(memory, copied, digest)
 
     return _load(f"the store {store.path}", file.digest or None, wanted, trust, read)
 
@@ -50,24 +49,18 @@ def from_file(path: Path, digest: str | None, wanted: Sequence[str], trust: bool
     return _load(str(path), digest, wanted, trust, reading.read)
 
 
-def _parts(memory: reading.Stream, digest: str | None, is_mapped: bool) -> tuple[dict[str, Any], Any, list[memoryview]]:
+def _parts(memory: reading.Stream, copied: int, digest: str | None) -> tuple[dict[str, Any], Any, list[memoryview]]:
     """What `reading.read` gives, of a file whose pieces were verified: to hash its sections too would take as long.
 
-    But for the pickles of a file that somebody could change meanwhile: they are taken out, and verified then.
+    The pickles must lie in what was `copied` before that: nobody has changed them since.
     """
     view = memoryview(memory)
     header, end = reading.head(view, digest)
     sections = reading.layout(header, end)
-    stream = memory
-    if is_mapped and sections:
-        size = sections[0][1]
-        stream = reading.Stream(-1, size, access=mmap.ACCESS_COPY)
-        stream.write(view[bundle.ALIGN : bundle.ALIGN + size])
-        pieces = [[piece] for piece in bundle.chunks(memoryview(stream))]
-        if bundle.digests(bundle.hasher(header.get("hash", "sha256")), pieces) != sections[0][3]:
-            raise reading.Unreadable("it was changed while it was read")
-    stream.seek(0 if is_mapped else bundle.ALIGN)
-    return header, stream if sections else None, reading.parts(view, sections[1:])
+    if sections and copied < bundle.ALIGN + sections[0][1]:
+        raise reading.Unreadable("it was changed while it was read")
+    memory.seek(bundle.ALIGN)
+    return header, memory if sections else None, reading.parts(view, sections[1:])
 
 
 def _load(path: str, digest: str | None, wanted: Sequence[str], trust: bool, read: Read) -> dict[str, Any]:
