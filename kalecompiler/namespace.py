@@ -234,8 +234,8 @@ class Namespace:
             self.run.changes[name] = Change(name, Grade.DEFINITE, self.site(node), reason)
 
     def not_bound(self, wanted: Iterable[str]) -> frozenset[str]:
-        """Those of the names that the step has not bound so far."""
-        return frozenset(n for n in wanted if n not in self.state or self.state[n].status is not Status.BOUND)
+        """Those of the names that the step has not bound so far, nor perhaps."""
+        return frozenset(n for n in wanted if n not in self.state or self.state[n].status is Status.DELETED)
 
     def summary(self) -> Summary:
         """What the code did, as a value."""

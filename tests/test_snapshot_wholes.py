@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from kalecompiler.runtime import values
-from kalecompiler.snapshots import loads, objects, retention, signing, transfer
+from kalecompiler.snapshots import cutting, loads, objects, retention, signing, transfer
 from kalecompiler.snapshots.manifest import FileRef, Manifest, RunRecord, VariableRecord
 from kalecompiler.snapshots.objects import PIECE
 from kalecompiler.snapshots.store import Store, StoreProblem
@@ -462,3 +462,16 @@ def test_what_is_loaded_may_be_changed_and_the_store_stays_as_it_was(store: Stor
     first = loaded(store, record)
     first[:] = 0
     assert (loaded(store, record) == array).all()
+
+
+def test_more_values_than_files_may_be_open(store: Store) -> None:
+    resource, numpy = pytest.importorskip("resource"), pytest.importorskip("numpy")
+    array = numpy.random.default_rng(1).random(SIZE // 8)
+    record, most = keep(store, array), resource.getrlimit(resource.RLIMIT_NOFILE)
+    given = Store.open(store.path)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(map(int, os.listdir("/proc/self/fd"))) + 12, most[1]))
+    try:
+        values_ = [loads.value(given, record, True) for _ in range(30)]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, most)
+    assert all((value == array).all() for value in values_)

@@ -148,27 +148,35 @@ class Files:
         """
         if not ref.size or ref.size != sum(size for _, size in ref.chunks):
             raise StoreProblem(f"a file of {ref.size} bytes has pieces of another size: its manifest is damaged")
-        with self.wholes.open(ref.chunks) as handle:
-            try:
-                memory = kind(-1 if handle is None else handle, ref.size, access=mmap.ACCESS_COPY)
-            except (OSError, OverflowError, MemoryError, ValueError):
-                raise StoreProblem(f"there is no memory for a value of {ref.size} bytes") from None
-        if handle is None and ref.size > _LARGE and hasattr(mmap, "MADV_HUGEPAGE"):
+        memory = self._mapped(ref, kind)
+        is_mapped = memory is not None
+        try:
+            memory = memory or kind(-1, ref.size, access=mmap.ACCESS_COPY)
+        except (OSError, OverflowError, MemoryError):
+            raise StoreProblem(f"there is no memory for a value of {ref.size} bytes") from None
+        if not is_mapped and ref.size > _LARGE and hasattr(mmap, "MADV_HUGEPAGE"):
             with contextlib.suppress(OSError):  # a kernel without: page by page takes three times as long
                 memory.madvise(mmap.MADV_HUGEPAGE)
         view = memoryview(memory)
-        copied = ref.size if handle is None else cutting.end_of_pickles(view)
-        if handle is not None:
+        copied = cutting.end_of_pickles(view) if is_mapped else ref.size
+        if is_mapped:
             view[:copied] = bytes(view[:copied])  # its pages are this process's own from now on
         names, parts = _laid_out(view, ref)
         with self.objects.reader() as read:
 
             def fill(name: str, part: memoryview) -> None:
-                if handle is None or not is_piece(name, part):
+                if not is_mapped or not is_piece(name, part):
                     read(name, part)
 
             _each(fill, names, parts, _READERS)
         return memory, copied
+
+    def _mapped(self, ref: FileRef, kind: type[Memory]) -> Memory | None:
+        """A file that is kept as it is, mapped, not verified; None for another, and where no more can be mapped."""
+        with self.wholes.open(ref.chunks) as handle, contextlib.suppress(OSError, ValueError):
+            # each holds an open file, of which a process may have a thousand
+            return None if handle is None else kind(handle, ref.size, access=mmap.ACCESS_COPY)
+        return None
 
     def _is_as_written(self, ref: FileRef) -> bool:
         """Whether a file is kept as it is, and still what it was: all of it is read."""

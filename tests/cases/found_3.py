@@ -356,4 +356,55 @@ d += 3
 print(log)
 """,
     ),
+    Case(
+        "default that the home step perhaps bound",
+        RIGHT,
+        """
+# %% step:a
+limit = 1
+# %% step:b prev:a
+if limit < 2:
+    limit = 3
+def above(x, least=limit):
+    return x + least
+# %% step:c prev:b
+limit = 7
+# %% step:d prev:c
+print(above(1), limit)
+""",
+    ),
+    Case(
+        "default that a loop of the home step changed",
+        RIGHT,
+        """
+# %% pipeline-parameters
+rounds = 1
+# %% step:a
+while rounds % 3:
+    rounds += 1
+class Kept:
+    most = rounds
+    def get(self, n=rounds):
+        return n, self.most
+# %% step:b prev:a
+rounds = 9
+# %% step:c prev:b
+print(Kept().get(), rounds)
+""",
+    ),
+    Case(
+        "default that nothing above has, and an unlucky step does not bind",
+        RIGHT,
+        """
+# %% step:a
+try:
+    size = int("12")
+except ValueError:
+    pass
+def sized(n=size):
+    return n
+# %% step:b prev:a
+print(sized())
+""",
+    ),
 ]
