@@ -142,3 +142,45 @@ PARAMETERS = [
 @pytest.mark.parametrize(("source", "values", "expected"), [r[1:] for r in PARAMETERS], ids=[r[0] for r in PARAMETERS])
 def test_parameters_get_the_runs_values(source: str, values: dict[str, Any], expected: str) -> None:
     assert with_values(source, values) == expected
+
+
+EDITED = """
+# %% pipeline-parameters
+n = 3
+# %% functions
+def scaled(x):
+    return x * 2
+class Kept:
+    def __init__(self, x):
+        self.x = x
+    def told(self):
+        return scaled(self.x)
+# %% step:load
+data = Kept(n)
+# %% step:use
+print("it is", data.told(), isinstance(data, Kept))
+"""
+
+
+def test_a_function_that_was_edited_stays_as_it_is() -> None:
+    """JupyterLab's "run all" executes the cell of functions before the one that restores."""
+    write_notebook(Path("n.ipynb"), EDITED)
+    assert cli.main(["run", "n.ipynb"]) == 0
+    assert cli.main(["checkout", "latest", "--step", "use", "--notebook", "out.ipynb"]) == 0
+    path = Path("out.ipynb")
+    path.write_text(path.read_text().replace('"skip-execution"', '"something-else"'))
+    done, error = execute(path)
+    assert (error, said(done).splitlines()[-1]) == ("", "it is 6 True")
+    assert "as defined here" not in said(done) and "parameters are the run's" not in said(done)
+    path.write_text(path.read_text().replace("x * 2", "x * 5").replace("scaled(self.x)", "scaled(self.x) + 1"))
+    done, error = execute(path)
+    assert (error, said(done).splitlines()[-1]) == ("", "it is 16 True")
+    assert "kalec: left as defined here, which is not as in the run: `Kept`, `scaled`" in said(done)
+    path.write_text(path.read_text().replace("n = 3", "n = 4"))
+    done, error = execute(path)
+    assert "kalec: the parameters are the run's, and not what they were here: `n = 3 (4 here)`" in said(done)
+    (again,) = [cell for cell in done.cells if cell.get("id") == "kalec-restore"]
+    done.cells += [nbformat.v4.new_code_cell("data = None"), again, done.cells[-1]]
+    nbformat.write(done, "out.ipynb")
+    done, error = execute(path)
+    assert (error, said(done).splitlines()[-1]) == ("", "it is 16 True")

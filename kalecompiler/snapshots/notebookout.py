@@ -71,10 +71,14 @@ def write(found: State, wanted: Wanted) -> str:
 
 def above(found: State) -> list[str]:
     """The sources of the cells that stand above the moment, whether they had run by then or not."""
+    return list(filter(None, sources(found)[: _first(found.moment) - 1]))
+
+
+def sources(found: State) -> list[str]:
+    """The sources of the run's cells; empty for what is no code."""
     path = place.notebook(found.store, found.record)
     book = notebook.read(path, notebook_of(found.store, found.record))[0]
-    first = _first(found.moment)
-    return [c.source for c in book.cells if c.kind is CellKind.CODE and c.number < first]
+    return [cell.source if cell.kind is CellKind.CODE else "" for cell in book.cells]
 
 
 def _first(at: Moment) -> int:

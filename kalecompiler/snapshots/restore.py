@@ -12,16 +12,17 @@ import linecache
 import os
 import platform
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from kalecompiler.diagnostics import KalecError
-from kalecompiler.snapshots import alreadyrun, hooks, loads, moment, notebookout, place, shown, signing, state
+from kalecompiler.snapshots import alreadyrun, edited, hooks, loads, moment, notebookout, place, shown, signing, state
 from kalecompiler.snapshots.manifest import BEFORE, CODE
 from kalecompiler.snapshots.objects import StoreProblem
 from kalecompiler.snapshots.state import Item, Lost, State
 from kalecompiler.snapshots.store import Store
+from kalecompiler.wording import listed
 
 _UNTRUSTED = "it could run code, and nothing says that it is yours: --trust loads what you know to be"
 
@@ -45,15 +46,21 @@ def restore(
     """
     store = Store.open(Path(folder))
     found = state.find(store, store.run(run), step, when, scope)
-    lost = bring(found, trust=trust, force=force, tell=(lambda text: None) if quiet else print)
+    kept = edited.definitions(found.moment.content, notebookout.sources(found))
+    lost = bring(found, trust=trust, force=force, tell=(lambda text: None) if quiet else print, kept=kept)
     alreadyrun.watch(notebookout.above(found), f"{when} step {found.moment.step.name}")
     return lost
 
 
 def bring(
-    found: State, *, trust: bool = False, force: bool = False, tell: Callable[[str], None] = print
+    found: State,
+    *,
+    trust: bool = False,
+    force: bool = False,
+    tell: Callable[[str], None] = print,
+    kept: Collection[str] = (),
 ) -> tuple[Lost, ...]:
-    """The same of a state that was found already.
+    """The same of a state that was found already; functions and classes that are `kept` stay as they are here.
 
     Hooks are told first; raises HookProblem where one fails that is required.
     """
@@ -66,11 +73,14 @@ def bring(
     _place(found)
     if found.manifest is not None and (trust or signing.trusted(found.manifest) == "signed"):
         hooks.restore(found.manifest, lambda text: tell(f"kalec: warning: {text}"))
-    _parameters(found, namespace)
+    if changed := _parameters(found, namespace):
+        tell(f"kalec: the parameters are the run's, and not what they were here: {listed(changed)}")
+    if kept:
+        tell(f"kalec: left as defined here, which is not as in the run: {listed(sorted(kept))}")
     content = found.moment.content
     if runs_code:
         _bring_files(content)
-        lost += _execute(content, ("imports", "functions"), namespace)
+        lost += _execute(content, ("imports", "functions"), namespace, kept)
     else:
         lost += [Lost(piece["name"], _UNTRUSTED, piece["kind"]) for piece in content.get("code", ())]
     allowed = _allowed(trust, force, other)
@@ -121,12 +131,19 @@ def _place(found: State) -> None:
             sys.path.insert(0, str(folder))
 
 
-def _parameters(found: State, namespace: dict[str, Any]) -> None:
-    """Bind all parameters of the pipeline, typed as the notebook declares them."""
+def _parameters(found: State, namespace: dict[str, Any]) -> list[str]:
+    """Bind all parameters of the pipeline, typed as the notebook declares them; those that were something else here."""
     from kalecompiler.runtime import parameters
 
     declared = {p.name: {"type": p.type, "default": p.default} for p in found.moment.pipeline.parameters}
-    namespace.update(parameters.bind(declared, dict(found.record.parameters)))
+    values = parameters.bind(declared, dict(found.record.parameters))
+    scalars = {name: here for name in values if isinstance(here := namespace.get(name), str | int | float | bool)}
+    namespace.update(values)
+    return [
+        f"{name} = {values[name]!r} ({here!r} here)"
+        for name, here in scalars.items()
+        if repr(here) != repr(values[name])
+    ]
 
 
 def _bring_files(content: Mapping[str, Any]) -> None:
@@ -137,8 +154,10 @@ def _bring_files(content: Mapping[str, Any]) -> None:
     handlers.start(content, None, None)
 
 
-def _execute(content: Mapping[str, Any], kinds: Sequence[str], namespace: dict[str, Any]) -> Iterator[Lost]:
-    """Execute the pieces of these kinds, statement by statement; those that fail."""
+def _execute(
+    content: Mapping[str, Any], kinds: Sequence[str], namespace: dict[str, Any], kept: Collection[str] = ()
+) -> Iterator[Lost]:
+    """Execute the pieces of these kinds, statement by statement, without definitions of `kept` names; what fails."""
     flags = 0
     for piece in content.get("code", ()):
         if piece["kind"] not in kinds:
@@ -146,6 +165,8 @@ def _execute(content: Mapping[str, Any], kinds: Sequence[str], namespace: dict[s
         lines, name = piece["source"], piece["name"]
         linecache.cache[name] = (sum(map(len, lines)), None, [line + "\n" for line in lines], name)
         for statement in ast.parse("\n".join(lines)).body:
+            if isinstance(statement, edited.Defined) and statement.name in kept:
+                continue
             try:
                 code = compile(ast.Module([statement], []), name, "exec", flags, dont_inherit=True)
                 flags |= code.co_flags & 0x1000000  # __future__.annotations
