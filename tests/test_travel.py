@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -204,6 +205,35 @@ def test_run_all_passes_over_the_cells_above(kalec: Kalec) -> None:
     assert error == "ZeroDivisionError: float division by zero"
     assert counts() == ["four"]
     assert said(book).count("kalec: passed over, as the state is that before step four; execute the cell again") == 3
+
+
+INTERRUPTED = """
+# %% step:a
+x = 1
+# %% step:b
+import os, signal, time
+small = [x, 2]
+os.kill(os.getppid(), signal.SIGINT)
+time.sleep(20)
+late = 3
+# %% step:c
+print(small, late)
+"""
+
+
+def test_the_state_of_an_interrupted_step_is_kept(kalec: Kalec) -> None:
+    write_notebook(Path("n.ipynb"), INTERRUPTED)
+    command = [sys.executable, "-m", "kalecompiler", "run", "n.ipynb"]
+    assert subprocess.run(command, capture_output=True, timeout=60).returncode == 130
+    status, out, err = kalec("checkout", "latest", "--step", "b", "--after")
+    assert status == 0, err
+    assert "small  list" in out and "late" not in out.partition("not in the state")[0]
+    assert kalec("show", "latest", "b")[1].count("the run was interrupted") == 1
+    assert [step["status"] for step in json.loads(kalec("show", "latest", "--format", "json")[1])["steps"]] == [
+        "succeeded", "stopped", "not-run",
+    ]  # fmt: skip
+    plan = kalec("resume", "latest", "--plan")[1].splitlines()
+    assert [line.split()[:2] for line in plan] == [["a", "reused"], ["b", "runs"], ["c", "runs"]]
 
 
 def test_a_kernel_starts_in_the_state(kalec: Kalec) -> None:

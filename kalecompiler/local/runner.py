@@ -47,6 +47,7 @@ DISPLAY = "display.json"
 WORK = "work.d"
 
 _DONE = frozenset({Status.SUCCEEDED, Status.REUSED})
+_STOPPED = Failure("the run was interrupted")
 _THREADS = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -227,6 +228,7 @@ class Runner:
     def _retry_or_fail(self, task: Task, failure: Failure, seconds: float) -> None:
         folder = self.plan.folder / task.key
         if self.stopping:  # it was told to end, and whatever it left is no failure of its own
+            self.plan.keeper.failed(task, _STOPPED, self._failed.get(task.key, 0) + 1, False)
             self._record(task.key, StepResult(task.name, Status.STOPPED, seconds, folder / LOG))
             return
         failed = self._failed[task.key] = self._failed.get(task.key, 0) + 1
