@@ -43,7 +43,7 @@ def _bonded(versions: Versions, place: Place, name: str, binding: Binding) -> It
             continue  # a shallow copy, if anything
         there = place.summary.binds.get(other)
         known = versions.holder(place, other)
-        if there is None and known is not None and known.definition is not None:
+        if there is None and known is not None and (known.definition is not None or known.type == library.SCALAR):
             continue
         if there is None or (_is_object(there) and there.status is not Status.DELETED):
             yield other

@@ -58,6 +58,25 @@ def test_one_that_is_bound_anew_is_another_object_unless_only_perhaps(
     assert [one.rule.code for one in found] == told
 
 
+def test_a_number_shares_no_object(tmp_path: Path) -> None:
+    text = """
+# %% pipeline-parameters
+n = 5
+# %% step:make
+class Big:
+    def __init__(self, n):
+        self.size = n
+big = Big(n)
+# %% step:tweak
+big.size = 100
+# %% step:end
+print(big.size, n)
+"""
+    assert findings(write_notebook(tmp_path / "n.ipynb", text)) == []
+    (found,) = findings(write_notebook(tmp_path / "n.ipynb", text.replace("n = 5", "n = [5]")))
+    assert found.rule.code == "KC218"
+
+
 @pytest.mark.parametrize("value", [["a,b"], "a,b"], ids=["list", "text"])
 def test_a_table_means_what_the_tag_means(value: object, tmp_path: Path) -> None:
     steps = plan(notebook(tmp_path, TAG), {}).draft.steps

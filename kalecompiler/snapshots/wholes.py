@@ -56,6 +56,9 @@ class Wholes:
         self._indexes: dict[str, str] = {}  # of each file
         self._holders: dict[str, tuple[str, ...]] = {}  # of each piece: the files that have it
 
+    def __reduce__(self) -> tuple[type[Wholes], tuple[Path]]:
+        return Wholes, (self._root,)  # another process finds out for itself
+
     def keep(self, path: Path, handle: int, chunks: Chunks, durable: bool) -> bool:
         """Keep the open file of that path, made of these pieces; nobody is to write to it any more (root still could).
 
