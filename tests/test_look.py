@@ -23,7 +23,7 @@ from submitting import Here, clean_surroundings
 from kalecompiler.diagnostics import UsageError
 from kalecompiler.runtime import loading
 from kalecompiler.snapshots import find, quantities, tiers
-from kalecompiler.snapshots.manifest import BEFORE, FAILED, StepRecord, VariableRecord
+from kalecompiler.snapshots.manifest import BEFORE, FAILED, Manifest, StepRecord, VariableRecord
 
 ENVIRONMENT = {"python": "3.11.7", "platform": "Linux x86_64", "packages": ["numpy-2.4.6", "pandas-3.1.1"]}
 NOTEBOOK = """
@@ -610,6 +610,33 @@ def test_how_a_step_ended_and_other_changes(here: Here, made: Made) -> None:
     assert "array changed shape 2 x 2 -> 3 x 2; dtype float64 -> float32".split() in table
     assert "unbound changed bound in one only".split() in table
     assert "how it ended" not in here.kalec("diff", ONE, TWO).out, "reused is as good as succeeded"
+
+
+def test_files_of_python_and_the_system_do_not_bury_a_parameter(here: Here, made: Made) -> None:
+    fonts = [f"/usr/share/fonts/dejavu/font{number}.ttf" for number in range(150)]
+    fonts += ["/opt/env/lib/python3.12/site-packages/numpy/__init__.py", "/opt/env/lib/python3.12/json/__init__.py"]
+    own = ["/library/in.csv", *(f"data/{number}.csv" for number in range(9))]
+
+    def step(run: str, name: str, bins: int, paths: list[str]) -> Manifest:
+        files = tuple({"path": path, "mode": "read", "digest": f"{bins}"} for path in paths)
+        return made.manifest(run, name, {}, parameters={"bins": {"type": "int", "value": bins}}, files=files)
+
+    for number, (run, bins) in enumerate([(ONE, 5), (TWO, 6)]):
+        known = {"type": "int", "value": 1}
+        seen = [{"path": "same.txt", "mode": "read", "digest": "1"}]
+        only = [{"path": path, "mode": "read", "digest": "1"} for path in (fonts if bins == 5 else [])]
+        bare = made.manifest(run, "bare", {}, parameters={"k": known}, files=(*seen, *only))
+        made.run(run, step(run, "plot", bins, [*fonts, *own]), bare, number=number)
+    out = here.kalec("diff", ONE, TWO).out
+    named = "parameter bins, file /library/in.csv, file data/0.csv, file data/1.csv"
+    words = f"{named}, 7 more files, 152 files of Python or the system"
+    assert f"the first step that differs is plot ({words})" in out
+    assert words in next(line for line in out.splitlines() if line.split()[:1] == ["plot"])
+    (bare_line,) = [line for line in out.splitlines() if line.split()[:1] == ["bare"]]
+    assert "numpy/__init__.py, file /usr/share/fonts/dejavu/font0.ttf, 149 files of Python or the system" in bare_line
+    assert len(out) < 2000
+    found = json.loads(here.kalec("diff", ONE, TWO, "--format", "json").out)
+    assert len(found["steps"][0]["against"][0]["reasons"]) == 163  # programs get them all
 
 
 def test_the_same_content_in_other_bytes_is_no_difference(here: Here, made: Made) -> None:

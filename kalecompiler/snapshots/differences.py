@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,9 +12,13 @@ from kalecompiler.snapshots.blocks import Block, Cell, Heading, Lines, Patch, pr
 from kalecompiler.snapshots.compare import Against, Comparison, Row, StepRow
 from kalecompiler.snapshots.quantities import exact, seconds, values
 from kalecompiler.snapshots.variables import Change
+from kalecompiler.wording import counted
 
 BEST = "*"
 _MANY = 8
+_FILES = 3
+# Read by libraries, whatever a step computes: a first import opens hundreds of them.
+_SURROUNDINGS = re.compile(r"^/(usr|lib(32|64)?|bin|sbin|etc|proc|sys|dev)/|/(site|dist)-packages/|/lib\w*/python\d")
 
 ToTexts = Callable[[Sequence[Any]], list[str]]
 
@@ -81,7 +86,18 @@ def _first(found: Comparison, at: int) -> str:
     if first is None:
         return f"{pair} do not differ in any step"
     step = next(step for step in found.steps if step.name == first)
-    return f"{pair}: the first step that differs is {first} ({', '.join(step.against[at - 1].reasons)})"
+    return f"{pair}: the first step that differs is {first} ({_reasons(step.against[at - 1])})"
+
+
+def _reasons(other: Against) -> str:
+    """Why a step differs: a few of its files by name, and those of Python and the system only if nothing else does."""
+    files = [reason for reason in other.reasons if reason.startswith("file ")]
+    own = [reason for reason in files if not _SURROUNDINGS.search(reason.removeprefix("file "))]
+    named = (files if not own and len(files) == len(other.reasons) else own)[:_FILES]
+    said = [reason for reason in other.reasons if reason not in files or reason in named]
+    counts = {"more file": len({*own} - {*named}), "file": len({*files} - {*own, *named})}
+    words = {"more file": "", "file": " of Python or the system"}
+    return ", ".join([*said, *(f"{counted(count, what)}{words[what]}" for what, count in counts.items() if count)])
 
 
 def _table(title: str, name: str, rows: Sequence[Row], found: Comparison, to_texts: ToTexts = values) -> list[Block]:
@@ -122,7 +138,7 @@ def _steps(found: Comparison) -> list[Block]:
             for status, time in zip(step.statuses, step.seconds, strict=True)
         ]
         why = "; ".join(
-            f"{_letter(other.run)}: {', '.join(other.reasons)}" if len(found.runs) > 2 else ", ".join(other.reasons)
+            f"{_letter(other.run)}: {_reasons(other)}" if len(found.runs) > 2 else _reasons(other)
             for other in step.against
             if other.reasons
         )
