@@ -153,3 +153,34 @@ def test_what_comes_apart_is_named_and_what_is_deleted_is_not(tmp_path: Path) ->
     assert ("same", "second", "make") in at.parted  # it was perhaps bound anew
     assert at.lost == ()
     assert "gone" not in {item.variable for item in at.items}
+
+
+FAILING = """
+# %% step:a
+x = [1, 2, 3]
+# %% step:plot prev:a
+head = x[:2]
+raise ValueError("no")
+mean = 5
+# %% step:pick prev:a
+best = max(x)
+# %% step:end prev:plot
+print(mean)
+# %% step:off prev:a snapshot:off
+raise ValueError("no")
+late = 6
+# %% step:last prev:pick
+print(best)
+"""
+
+
+def test_what_a_failed_step_did_not_make_is_said_to_be_so(tmp_path: Path) -> None:
+    (tmp_path / "book").mkdir()
+    _, found, _ = travelling.keep(write_notebook(tmp_path / "book" / "n.ipynb", FAILING), tmp_path / "run")
+    reason = "step plot did not end, and had no such value by then, or one that its cells make again"
+    for step, when in (("plot", "after"), ("pick", "before")):
+        at = state.find(found.store, found.record, step, when)
+        assert {one.variable: one.reason for one in at.lost} == {"mean": reason}, step
+        assert "head" in {item.variable for item in at.items}
+    last = state.find(found.store, found.record, "last")
+    assert {one.variable: one.reason for one in last.lost} == {"mean": reason, "late": "of step off no state was kept"}

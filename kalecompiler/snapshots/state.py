@@ -73,7 +73,7 @@ def find(store: Store, record: RunRecord, step: str, when: str = BEFORE, scope: 
         found = _item(source, at, manifests)
         if isinstance(found, Item):
             items.append(found)
-        elif found is not None and not source.optional and not is_internal(source.variable):
+        elif found is not None and not is_internal(source.variable) and not _need_not_be(source, at, record):
             lost.append(found)
     own = _own_manifest(at, manifests)
     return State(
@@ -105,7 +105,7 @@ def _check_steps(record: RunRecord, at: Moment, manifests: Mapping[tuple[str, st
         own = name == at.step.name
         if (task, AFTER) in manifests or (own and (task, FAILED) in manifests):
             continue
-        status = next((step.status for step in record.steps if step.key == task), "")
+        status = _status(record, task)
         ended = {"failed": "failed", "not-run": "did not run", "": "did not run"}.get(status, f"was {status}")
         if own:
             raise StoreProblem(f"step {name} of {record.run} {ended}, and left nothing: look at --before it")
@@ -114,6 +114,16 @@ def _check_steps(record: RunRecord, at: Moment, manifests: Mapping[tuple[str, st
             why = why_unkept(record, task)
             kept = f"of step {name}, above it, no snapshot was kept: {why or 'was its level `off`?'}"
         raise StoreProblem(f"the state {at.when} step {at.step.name} of {record.run} does not exist: {kept}")
+
+
+def _need_not_be(source: Source, at: Moment, record: RunRecord) -> bool:
+    """Whether nobody misses a variable: one of a step beside that has not run, or has handed it to nobody."""
+    broke = _status(record, at.pipeline.step(source.producers[0]).task) in ("failed", "stopped")
+    return source.optional and not broke
+
+
+def _status(record: RunRecord, task: str) -> str:
+    return next((step.status for step in record.steps if step.key == task), "")
 
 
 def _item(source: Source, at: Moment, manifests: Mapping[tuple[str, str], Manifest]) -> Item | Lost | None:
@@ -146,7 +156,11 @@ def _reason(variable: str, producer: str, manifest: Manifest | None, record: Var
         return f"of step {producer} it was not kept: {record.error}"
     if manifest is not None and variable in manifest.left_out:
         return f"step {producer} left it out: {manifest.left_out[variable]}"
-    if manifest is not None and manifest.extra.get("level") == "all":
+    if manifest is None or (manifest.when == FAILED and not manifest.extra.get("level")):
+        return f"of step {producer} no state was kept"
+    if manifest.when == FAILED:
+        return f"step {producer} did not end, and had no such value by then, or one that its cells make again"
+    if manifest.extra.get("level") == "all":
         return f"step {producer} had no such value when it ended, or one that its cells make again"
     return f"step {producer} handed it on to no other step: the level `all` keeps it"
 
