@@ -10,7 +10,7 @@ from conftest import ROOT
 from support import write_notebook
 
 from kalecompiler import commands
-from kalecompiler.snapshots import shown, state
+from kalecompiler.snapshots import moment, shown, state
 from kalecompiler.steprules import FINAL_STATUS
 
 EXAMPLES = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -153,6 +153,21 @@ def test_what_comes_apart_is_named_and_what_is_deleted_is_not(tmp_path: Path) ->
     assert ("same", "second", "make") in at.parted  # it was perhaps bound anew
     assert at.lost == ()
     assert "gone" not in {item.variable for item in at.items}
+
+
+def test_a_file_that_pods_do_not_share_makes_no_variable_doubtful(tmp_path: Path) -> None:
+    text = """
+# %% step:write
+name = "rows.txt"
+open(name, "w").write("1")
+# %% step:read
+rows = open(name).read()
+# %% step:end
+print(rows, name)
+"""
+    book = write_notebook(tmp_path / "n.ipynb", text)
+    assert "KC216" in {found.rule.code for found in commands.compile_(book, {}).diagnostics}
+    assert moment.at(book, book.read_bytes(), "end").warnings == {}
 
 
 FAILING = """

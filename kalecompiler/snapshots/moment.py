@@ -15,7 +15,15 @@ from typing import Any
 
 from kalecompiler import draws, internal, notebook, payload
 from kalecompiler import plan as planning
-from kalecompiler.diagnostics import DELETED_NAME, RANDOM_BRANCHES, Diagnostic, NotebookError, Severity, UsageError
+from kalecompiler.diagnostics import (
+    DELETED_NAME,
+    FILE_CHANNEL,
+    RANDOM_BRANCHES,
+    Diagnostic,
+    NotebookError,
+    Severity,
+    UsageError,
+)
 from kalecompiler.model import Code, CodeKind, Pipeline, Role, Step
 from kalecompiler.plan import Analysis
 from kalecompiler.snapshots.manifest import AFTER, BEFORE
@@ -236,7 +244,8 @@ def _ask(question: _Question, names: Sequence[str], generators: Sequence[str], m
             raise UsageError(f"the state cannot be worked out: {errors[0].message}")
         problems = mentioned
     data_warnings = (d for d in planned.diagnostics if d.severity is Severity.WARNING and d.rule.code.startswith("KC2"))
-    warned = {d.message for d in data_warnings if d.rule is not RANDOM_BRANCHES}  # its names are those of steps
+    not_asked = (RANDOM_BRANCHES, FILE_CHANNEL)  # the names of the one are those of steps; the other is about pods
+    warned = {d.message for d in data_warnings if d.rule not in not_asked}
     warnings = {name: message for name in names for message in sorted(warned) if f"`{name}`" in message}
     asked = planned.draft.step(_NAME)
     for drawn in (d for d in planned.diagnostics if d.rule is RANDOM_BRANCHES):
