@@ -17,8 +17,7 @@ def describe(result: RunResult) -> str:
     lines = [line for step in result.steps for line in _results(step)]
     done = sum(step.status in (Status.SUCCEEDED, Status.REUSED) for step in result.steps)
     reused = sum(step.status is Status.REUSED for step in result.steps)
-    wanted = sum(step.status is not Status.NOT_RUN for step in result.steps)
-    ending = f"run {result.run} {result.status.value}: {done} of {wanted} steps done"
+    ending = f"run {result.run} {result.status.value}: {done} of {result.wanted} steps done"
     ending += f", {reused} of them reused" if reused else ""
     return "\n".join([*lines, ending, f"logs and values: {result.folder}"])
 

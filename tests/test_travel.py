@@ -224,7 +224,9 @@ print(small, late)
 def test_the_state_of_an_interrupted_step_is_kept(kalec: Kalec) -> None:
     write_notebook(Path("n.ipynb"), INTERRUPTED)
     command = [sys.executable, "-m", "kalecompiler", "run", "n.ipynb"]
-    assert subprocess.run(command, capture_output=True, timeout=60).returncode == 130
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 130
+    assert "stopped: 1 of 3 steps done" in done.stdout
     status, out, err = kalec("checkout", "latest", "--step", "b", "--after")
     assert status == 0, err
     assert "small  list" in out and "late" not in out.partition("not in the state")[0]
@@ -289,6 +291,20 @@ def test_a_state_after_a_failure_has_what_the_step_had_made_by_then(kalec: Kalec
     assert status == 0
     assert "size    int             from four" in out
     assert "ratio" in out.partition("not in the state:")[2]
+
+
+def test_a_step_whose_level_was_off_is_said_to_be_so(kalec: Kalec) -> None:
+    write_notebook(Path("n.ipynb"), "# %% step:a snapshot:off\nx = 1\n# %% step:b\nprint(x)\n")
+    assert kalec("run", "n.ipynb")[0] == 0
+    write_notebook(Path("n.ipynb"), "# %% step:a\nx = 1\n# %% step:b\nprint(x)\n")  # not that of the run
+    for words, of in (
+        (["b"], "step a, above it,"),
+        (["b", "--after"], "step a, above it,"),
+        (["a", "--after"], "step a"),
+    ):
+        status, _, err = kalec("checkout", "latest", "--step", *words)
+        assert status == 2
+        assert err.rstrip().endswith(f"does not exist: of {of} no snapshot was kept: its level was `off`")
 
 
 def test_nothing_of_the_users_is_replaced(kalec: Kalec) -> None:

@@ -156,7 +156,7 @@ def _result(
 ) -> RunResult:
     """A run of `count` tasks, by how those that were started ended."""
     steps = tuple(ends.get(key) or StepResult(package.tasks[key].name, Status.NOT_RUN) for key in keys)
-    return RunResult(place.name, _status(ends, count), place, steps)
+    return RunResult(place.name, _status(ends, count), place, steps, count)
 
 
 def _status(results: Mapping[str, StepResult], count: int) -> Status:

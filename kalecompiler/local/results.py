@@ -58,12 +58,13 @@ class StepResult:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """A whole run: its id, how it ended, its folder, and every step of the package in order."""
+    """A whole run: its id, how it ended, its folder, its package's steps in order, how many were to run."""
 
     run: str
     status: Status
     folder: Path
     steps: tuple[StepResult, ...]
+    wanted: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from kalecompiler.internal import is_internal
-from kalecompiler.snapshots import moment, place, signing
+from kalecompiler.snapshots import moment, packagecode, place, signing
 from kalecompiler.snapshots.manifest import AFTER, BEFORE, FAILED, Manifest, RunRecord, VariableRecord, why_unkept
 from kalecompiler.snapshots.moment import Moment
 from kalecompiler.snapshots.objects import StoreProblem
@@ -66,7 +67,7 @@ def find(store: Store, record: RunRecord, step: str, when: str = BEFORE, scope: 
     path = place.notebook(store, record)
     at = moment.at(path, notebook_of(store, record), step, when, scope)
     manifests = store.manifests(record.run)
-    _check_steps(record, at, manifests)
+    _check_steps(store, record, at, manifests)
     items: list[Item] = []
     lost = [Lost(name, reason, "", at.cells.get(name, ())) for name, reason in sorted(at.unclear.items()) if reason]
     for source in at.sources:
@@ -98,7 +99,7 @@ def notebook_of(store: Store, record: RunRecord) -> bytes:
     return store.read(record.notebook)
 
 
-def _check_steps(record: RunRecord, at: Moment, manifests: Mapping[tuple[str, str], Manifest]) -> None:
+def _check_steps(store: Store, record: RunRecord, at: Moment, manifests: Mapping[tuple[str, str], Manifest]) -> None:
     """Raise StoreProblem where a step above did not come to its end, so that nobody has the state."""
     for name in at.above:
         task = at.pipeline.step(name).task
@@ -107,13 +108,22 @@ def _check_steps(record: RunRecord, at: Moment, manifests: Mapping[tuple[str, st
             continue
         status = _status(record, task)
         ended = {"failed": "failed", "not-run": "did not run", "": "did not run"}.get(status, f"was {status}")
-        if own:
-            raise StoreProblem(f"step {name} of {record.run} {ended}, and left nothing: look at --before it")
         kept = f"step {name}, above it, {ended}: look at `--step {name} --before`"
         if status == "succeeded":
-            why = why_unkept(record, task)
-            kept = f"of step {name}, above it, no snapshot was kept: {why or 'was its level `off`?'}"
+            kept = f"of step {name}{'' if own else ', above it,'} no snapshot was kept: {_why(store, record, task)}"
+        elif own:
+            raise StoreProblem(f"step {name} of {record.run} {ended}, and left nothing: look at --before it")
         raise StoreProblem(f"the state {at.when} step {at.step.name} of {record.run} does not exist: {kept}")
+
+
+def _why(store: Store, record: RunRecord, task: str) -> str:
+    """Why a step that ended well has no snapshot; a step at level `off` carries nothing about one."""
+    carried: Mapping[str, Any] = {}
+    with contextlib.suppress(StoreProblem):
+        spec = packagecode.read(store.read(record.package)) if record.package else {}
+        carried = packagecode.steps(spec).get(task, {})
+    off = "its level was `off`" if carried and not carried.get("snapshot") else "was its level `off`?"
+    return why_unkept(record, task) or off
 
 
 def _need_not_be(source: Source, at: Moment, record: RunRecord) -> bool:
