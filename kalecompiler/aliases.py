@@ -17,7 +17,10 @@ def lost_bonds(versions: Versions) -> Iterator[Problem]:
     places = versions.places
     for position, place in enumerate(places):
         for name, binding in place.summary.binds.items():
-            for other in _apart(versions, position, name, _bonded(versions, place, name, binding)):
+            bonded = dict.fromkeys(_bonded(versions, place, name, binding))
+            sure = [other for other in bonded if binding.known.roots[other] > Bond.PERHAPS]
+            bonded |= dict.fromkeys(n for other in sure for n in _from_above(versions, position, other) if n != name)
+            for other in _apart(versions, position, name, bonded):
                 changer = _changer(places[position + 1 :], name, other)
                 if changer is not None:
                     yield Problem("bond", name, place.unit.name, binding.site, (other, changer.unit.name))
@@ -47,6 +50,23 @@ def _bonded(versions: Versions, place: Place, name: str, binding: Binding) -> It
             continue
         if there is None or (_is_object(there) and there.status is not Status.DELETED):
             yield other
+
+
+def _from_above(versions: Versions, position: int, name: str) -> Iterator[str]:
+    """The names that shared the object of a step's input in the step that it comes from, and still stand for it."""
+    place = versions.places[position]
+    provider = place.providers.get(name)
+    if provider is None or name in place.summary.binds:
+        return
+    above, between = versions.places[provider], versions.places[provider + 1 : position + 1]
+    for other, binding in above.summary.binds.items():
+        if other == name:
+            found = list(_bonded(versions, above, name, binding))
+        else:
+            found = [other] if name in _bonded(versions, above, other, binding) else []
+        for one in found:
+            if not any((b := p.summary.binds.get(one)) and b.given_anew(one) for p in between):
+                yield one
 
 
 def _is_object(binding: Binding) -> bool:

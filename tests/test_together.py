@@ -58,6 +58,22 @@ def test_one_that_is_bound_anew_is_another_object_unless_only_perhaps(
     assert [one.rule.code for one in found] == told
 
 
+@pytest.mark.parametrize(
+    ("steps", "told"),
+    [
+        ("x = l\n# %% step:c\nx[0] = 5\nprint(m)", ["KC218"]),
+        ("x = m[0]\n# %% step:c\nx[0] = 5\nprint(l)", ["KC218"]),
+        ("x = m[0]\n# %% step:c\nprint(x, l)", []),
+        ("x = m[0]\nl = [1]\n# %% step:c\nx[0] = 5\nprint(l)", []),
+        ("import copy\nx = copy.deepcopy(l)\n# %% step:c\nx[0] = 5\nprint(m)", []),
+    ],
+    ids=["the same", "a part", "nothing is changed", "the other is another one", "a copy"],
+)
+def test_an_object_that_came_apart_in_the_step_above(steps: str, told: list[str], tmp_path: Path) -> None:
+    text = f"# %% step:a\nl = [1, 2]\nm = [l]\n# %% step:b\n{steps}\n"
+    assert [found.rule.code for found in findings(write_notebook(tmp_path / "n.ipynb", text))] == told
+
+
 def test_a_number_shares_no_object(tmp_path: Path) -> None:
     text = """
 # %% pipeline-parameters
