@@ -42,7 +42,7 @@ demo: $(BASE)
 	@echo "\$$ kalec run $(DEMO)"
 	@$(BIN)/kalec run $(DEMO)
 
-# One worker more than cores: some of the time goes into waiting for servers and timers (634 s, not 689, with two).
+# One worker more than cores: some of the time goes into waiting for servers and timers.
 test: $(STAMP)
 	@$(BIN)/python -m pytest -n 3 --dist worksteal
 

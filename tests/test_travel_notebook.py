@@ -180,7 +180,8 @@ def test_a_function_that_was_edited_stays_as_it_is() -> None:
     done, error = execute(path)
     assert "kalec: the parameters are the run's, and not what they were here: `n = 3 (4 here)`" in said(done)
     (again,) = [cell for cell in done.cells if cell.get("id") == "kalec-restore"]
-    done.cells += [nbformat.v4.new_code_cell("data = None"), again, done.cells[-1]]
+    once_more = [nbformat.v4.new_code_cell(cell.source) for cell in (again, done.cells[-1])]
+    done.cells += [nbformat.v4.new_code_cell("data = None"), *once_more]
     nbformat.write(done, "out.ipynb")
     done, error = execute(path)
     assert (error, said(done).splitlines()[-1]) == ("", "it is 16 True")

@@ -18,7 +18,9 @@ BEST = "*"
 _MANY = 8
 _FILES = 3
 # Read by libraries, whatever a step computes: a first import opens hundreds of them.
-_SURROUNDINGS = re.compile(r"^/(usr|lib(32|64)?|bin|sbin|etc|proc|sys|dev)/|/(site|dist)-packages/|/lib\w*/python\d")
+_SURROUNDINGS = re.compile(
+    r"^/((usr/(local/)?)?(share|lib(32|64)?|bin|sbin)|etc|proc|sys|dev(?!/shm))/|/(site|dist)-packages/|/lib\w*/python\d"
+)
 
 ToTexts = Callable[[Sequence[Any]], list[str]]
 

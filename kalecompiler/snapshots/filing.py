@@ -172,10 +172,15 @@ class Files:
         return memory, copied
 
     def _mapped(self, ref: FileRef, kind: type[Memory]) -> Memory | None:
-        """A file that is kept as it is, mapped, not verified; None for another, and where no more can be mapped."""
+        """A file that is kept as it is, mapped, not verified; None for another.
+
+        None also where half of the files are open that a process may have: what is mapped holds one as long as it is.
+        """
         with self.wholes.open(ref.chunks) as handle, contextlib.suppress(OSError, ValueError):
-            # each holds an open file, of which a process may have a thousand
-            return None if handle is None else kind(handle, ref.size, access=mmap.ACCESS_COPY)
+            if handle is not None:
+                os.close(number := os.dup(handle))  # as the mapping does
+                if 2 * number < os.sysconf("SC_OPEN_MAX"):
+                    return kind(handle, ref.size, access=mmap.ACCESS_COPY)
         return None
 
     def _is_as_written(self, ref: FileRef) -> bool:
