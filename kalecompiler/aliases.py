@@ -60,13 +60,12 @@ def _from_above(versions: Versions, position: int, name: str) -> Iterator[str]:
         return
     above, between = versions.places[provider], versions.places[provider + 1 : position + 1]
     for other, binding in above.summary.binds.items():
+        found: Iterable[str] = ()
         if other == name:
-            found = list(_bonded(versions, above, name, binding))
-        else:
-            found = [other] if name in _bonded(versions, above, other, binding) else []
-        for one in found:
-            if not any((b := p.summary.binds.get(one)) and b.given_anew(one) for p in between):
-                yield one
+            found = _bonded(versions, above, name, binding)
+        elif name in binding.known.roots and name in _bonded(versions, above, other, binding):
+            found = (other,)
+        yield from (one for one in found if not any(_binds_anew(p, one) for p in between))
 
 
 def _is_object(binding: Binding) -> bool:
@@ -82,6 +81,12 @@ def _changer(later: Sequence[Place], name: str, other: str) -> Place | None:
             partner = other if one == name else name
             if any(partner in p.summary.reads for p in later[index:]):
                 return place
-        if any((b := place.summary.binds.get(n)) and b.given_anew(n) for n in (name, other)):
+        if _binds_anew(place, name) or _binds_anew(place, other):
             return None
     return None
+
+
+def _binds_anew(place: Place, name: str) -> bool:
+    """Whether a step gives a name to another object."""
+    binding = place.summary.binds.get(name)
+    return binding is not None and binding.given_anew(name)

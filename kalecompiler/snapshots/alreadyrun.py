@@ -15,13 +15,18 @@ Lines = list[str]
 
 def watch(sources: Collection[str], moment: str) -> None:
     """Pass over cells with these sources once, where this is an IPython session; `moment` says what state it is."""
-    get_ipython = getattr(sys.modules.get("IPython"), "get_ipython", None)
-    shell = get_ipython() if get_ipython is not None else None
+    shell = session()
     if shell is None:
         return
     transforms: list[Callable[[Lines], Lines]] = shell.input_transformers_cleanup
     transforms[:] = [known for known in transforms if not isinstance(known, Guard)]
     transforms.insert(0, Guard(sources, moment, lambda: int(shell.execution_count)))
+
+
+def session() -> Any:
+    """The IPython session that this is; None where it is none."""
+    get_ipython = getattr(sys.modules.get("IPython"), "get_ipython", None)
+    return get_ipython() if get_ipython is not None else None
 
 
 class Guard:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -40,7 +40,7 @@ def known(memory: memoryview, digest: str) -> dict[tuple[int, int], str]:
         return {}
     found = {}
     for at, _, lengths, digests in header[0]["sections"]:
-        end = at + sum(length + -length % bundle.ALIGN for length in lengths)
+        end = at + _room(lengths)
         for number, start in enumerate(range(at, end, PIECE)):
             found[start, min(PIECE, end - start)] = str(digests)[64 * number :][:64]
     return {place: name for place, name in found.items() if _NAME.fullmatch(name)}
@@ -76,7 +76,7 @@ def end_of_pickles(memory: memoryview) -> int:
     """Where the first section of a value's file ends, if its header is right; 0 where it is none."""
     header = header_of(memory)
     sections = header[0].get("sections", ()) if header else ()
-    return sections[0][0] + sum(length + -length % bundle.ALIGN for length in sections[0][2]) if sections else 0
+    return sections[0][0] + _room(sections[0][2]) if sections else 0
 
 
 def header_of(memory: memoryview) -> tuple[dict[str, Any], int] | None:
@@ -93,8 +93,13 @@ def header_of(memory: memoryview) -> tuple[dict[str, Any], int] | None:
         )
     except (ValueError, TypeError, RecursionError):
         return None
-    total = sum(length + -length % bundle.ALIGN for item in header["sections"] for length in item[2]) if good else 0
+    total = sum(_room(item[2]) for item in header["sections"]) if good else 0
     return (header, start) if good and total <= start else None
+
+
+def _room(lengths: Sequence[int]) -> int:
+    """The bytes that buffers take in a file, each padded."""
+    return sum(length + -length % bundle.ALIGN for length in lengths)
 
 
 def digest_of(memory: memoryview) -> str:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
+
+from kalecompiler.snapshots.alreadyrun import session
 
 Defined = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
@@ -19,8 +21,7 @@ def definitions(content: Mapping[str, Any], cells: Collection[str]) -> frozenset
     `cells` are the sources of all cells of the run's notebook: what these define is no change. Empty where this is no
     IPython session.
     """
-    get_ipython = getattr(sys.modules.get("IPython"), "get_ipython", None)
-    shell = get_ipython() if get_ipython is not None else None
+    shell = session()
     if shell is None:
         return frozenset()
     known = {source.strip() for source in cells}
@@ -44,11 +45,8 @@ def _is_another(name: str, text: str, executed: Sequence[tuple[bool, Mapping[str
 
 def _defined(source: str) -> dict[str, str]:
     """The functions and classes that a cell defines, each as a text that comments and blanks do not change."""
-    return {statement.name: ast.dump(statement) for statement in _statements(source) if isinstance(statement, Defined)}
-
-
-def _statements(source: str) -> Iterator[ast.stmt]:
     try:
-        yield from ast.parse(source).body
+        body = ast.parse(source).body
     except (SyntaxError, ValueError):
-        return
+        return {}
+    return {statement.name: ast.dump(statement) for statement in body if isinstance(statement, Defined)}

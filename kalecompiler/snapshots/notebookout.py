@@ -54,7 +54,7 @@ def write(found: State, wanted: Wanted) -> str:
             continue
         cell["outputs"], cell["execution_count"] = [], None
         if annotations.get(number) and annotations[number].role is Role.PARAMETERS:
-            cell["source"] = with_values(_text(cell), _values(found))
+            cell["source"] = with_values(_text(cell), parameters_of(found))
         if number in ran:
             count += 1
             cell["execution_count"] = count
@@ -69,9 +69,9 @@ def write(found: State, wanted: Wanted) -> str:
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
 
-def above(found: State) -> list[str]:
-    """The sources of the cells that stand above the moment, whether they had run by then or not."""
-    return list(filter(None, sources(found)[: _first(found.moment) - 1]))
+def above(found: State, cells: Sequence[str]) -> list[str]:
+    """Those of the run's cells (`sources`) that stand above the moment, whether they had run by then or not."""
+    return list(filter(None, cells[: _first(found.moment) - 1]))
 
 
 def sources(found: State) -> list[str]:
@@ -128,7 +128,7 @@ def _is(expression: ast.expr, value: Any) -> bool:
         return False
 
 
-def _values(found: State) -> dict[str, Any]:
+def parameters_of(found: State) -> dict[str, Any]:
     """The parameters of the run, typed as declared."""
     declared = {p.name: {"type": p.type, "default": p.default} for p in found.moment.pipeline.parameters}
     return parameters.bind(declared, dict(found.record.parameters))

@@ -46,9 +46,10 @@ def restore(
     """
     store = Store.open(Path(folder))
     found = state.find(store, store.run(run), step, when, scope)
-    kept = edited.definitions(found.moment.content, notebookout.sources(found))
+    cells = notebookout.sources(found)
+    kept = edited.definitions(found.moment.content, cells)
     lost = bring(found, trust=trust, force=force, tell=(lambda text: None) if quiet else print, kept=kept)
-    alreadyrun.watch(notebookout.above(found), f"{when} step {found.moment.step.name}")
+    alreadyrun.watch(notebookout.above(found, cells), f"{when} step {found.moment.step.name}")
     return lost
 
 
@@ -133,10 +134,7 @@ def _place(found: State) -> None:
 
 def _parameters(found: State, namespace: dict[str, Any]) -> list[str]:
     """Bind all parameters of the pipeline, typed as the notebook declares them; those that were something else here."""
-    from kalecompiler.runtime import parameters
-
-    declared = {p.name: {"type": p.type, "default": p.default} for p in found.moment.pipeline.parameters}
-    values = parameters.bind(declared, dict(found.record.parameters))
+    values = notebookout.parameters_of(found)
     scalars = {name: here for name in values if isinstance(here := namespace.get(name), str | int | float | bool)}
     namespace.update(values)
     return [

@@ -65,7 +65,8 @@ class Wholes:
         One of these pieces that is there gives way: the new one has just been written. False where the file system has
         no such links, or does not give one.
         """
-        name, now, draft = name_of(chunks), time.time(), f"{secrets.token_hex(8)}{DRAFT}"
+        name, text = name_of(chunks), _text(chunks)
+        now, draft = time.time(), f"{secrets.token_hex(8)}{DRAFT}"
         try:
             with folder_of(self._root, *_PLACE, create=True) as folder:
                 try:
@@ -77,7 +78,7 @@ class Wholes:
                     os.utime(handle, (now, now))  # the system's own clock is a few milliseconds behind
                     if durable:
                         os.fsync(handle)
-                    objects.write(folder, name + _INDEX, _text(chunks), durable)
+                    objects.write(folder, name + _INDEX, text, durable)
                     os.rename(draft, name, src_dir_fd=folder, dst_dir_fd=folder)
                 finally:  # to rename a link to another one of the same file does nothing
                     with contextlib.suppress(FileNotFoundError):
@@ -87,7 +88,7 @@ class Wholes:
         except (OSError, NotImplementedError):
             return False
         with self._lock:
-            self._learn(name, _text(chunks).decode())
+            self._learn(name, text.decode())
         return True
 
     def lend(self, chunks: Chunks, target: Path) -> bool:
